@@ -1,0 +1,195 @@
+"""The MCP server: the tools and prompts on the SDK's low-level server, wired to one client of the API.
+
+Client, cache and rate window belong to the object built here and are shared by all its connections: in memory and
+over stdio the SDK enters a server's lifespan once per connection, so they are counted, not owned by one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import httpx
+import mcp_types as types
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+
+from wallet_mcp import __version__
+from wallet_mcp.server import prompts
+from wallet_mcp.server.arguments import without_secrets
+from wallet_mcp.server.context import Services, ToolContext
+from wallet_mcp.server.guidance import META_KEY, CallContext, explain
+from wallet_mcp.server.output import Provenance
+from wallet_mcp.server.problems import ArgumentProblem, SetupProblem
+from wallet_mcp.server.remediation import load_remediation
+from wallet_mcp.server.tool import Tool
+from wallet_mcp.server.tools import TOOLS
+from wallet_mcp.settings import Settings
+from wallet_mcp.wallet.chain_text import clean
+from wallet_mcp.wallet_api.endpoints import ApiConfig, WalletApi
+from wallet_mcp.wallet_api.errors import ApiError
+
+logger = logging.getLogger("wallet_mcp")
+
+SERVER_NAME = "wallet-mcp"
+_GRACE_S = 0.5
+"""After the deadline of a call, until it is cut off: its own parts end it earlier, with better words."""
+
+_LISTS_HINT = CacheHint(300_000, "public")
+_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+
+
+class WalletServer:
+    """The handlers of one server and what they share."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        transport: httpx.AsyncBaseTransport | None,
+        wall: Callable[[], float],
+        rng: random.Random | None,
+    ) -> None:
+        # A wrong file must stop the start, not the first call that needs it.
+        load_remediation()
+        prompts.load_prompts()
+        self._tools: Mapping[str, Tool[Any, Any]] = {tool.name: tool for tool in TOOLS}
+        self._services = Services(settings, _client(settings, transport, wall, rng), wall)
+        self._open = 0
+
+    @asynccontextmanager
+    async def lifespan(self, _server: Server[None]) -> AsyncIterator[None]:
+        """Keeps the client open while at least one connection is."""
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+            if self._open == 0 and self._services.api is not None:
+                await self._services.api.close()
+
+    async def list_tools(
+        self, _context: ServerRequestContext[None], _params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        """All tools, in a fixed order."""
+        return types.ListToolsResult(tools=[tool.definition for tool in self._tools.values()])
+
+    async def call_tool(
+        self, _context: ServerRequestContext[None], params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        """The answer of a tool, or its failure in words. Raises `MCPError` for an unknown tool alone."""
+        tool = self._tools.get(params.name)
+        if tool is None:
+            raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {clean(params.name, 64).text}")
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        context = self._tool_context(tool, params.arguments or {}, started)
+        try:
+            with anyio.fail_after(context.settings.deadline_s + _GRACE_S):
+                result = await tool.call(context, params.arguments)
+            outcome: object = "ok"
+        except Exception as error:
+            result = self._failure(error, context)
+            outcome = getattr(error, "code", type(error).__name__)
+        logger.info("%s: %s in %.0f ms", tool.name, outcome, (loop.time() - started) * 1000)
+        return result
+
+    async def list_prompts(
+        self, _context: ServerRequestContext[None], _params: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        """All prompts, by name."""
+        return types.ListPromptsResult(prompts=prompts.list_prompts())
+
+    async def get_prompt(
+        self, _context: ServerRequestContext[None], params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        """A prompt with its arguments filled in. Raises `MCPError` for a wrong name or argument."""
+        return prompts.render(params.name, params.arguments)
+
+    def _tool_context(self, tool: Tool[Any, Any], arguments: Mapping[str, Any], now: float) -> ToolContext:
+        settings = self._services.settings
+        call = CallContext(
+            tool=tool.name,
+            arguments=without_secrets(arguments),
+            rules=tool.rules,
+            upstream_names=tool.upstream_names,
+            algorithm=settings.credentials.algorithm if settings.credentials else None,
+            base_url=settings.base_url,
+            recv_window_ms=settings.recv_window_ms,
+            proxy_variables=tuple(name for name in _PROXY_VARIABLES if os.environ.get(name, "").strip()),
+            wall_now=self._services.now(),
+        )
+        return ToolContext(self._services, now + settings.deadline_s, Provenance(settings.base_url), call)
+
+    def _failure(self, error: Exception, context: ToolContext) -> types.CallToolResult:
+        if isinstance(error, TimeoutError):
+            error = ApiError(code="timeout", received="the call's own deadline passed", attempts=0)
+        if not isinstance(error, ApiError | ArgumentProblem | SetupProblem):
+            # The place is enough to find the fault; the message could hold an address or a key.
+            trace = error.__traceback__
+            while trace is not None and trace.tb_next is not None:
+                trace = trace.tb_next
+            place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace is not None else "unknown"
+            logger.error("%s: internal error %s at %s", context.call.tool, type(error).__name__, place)
+        failure = explain(error, context.call)
+        return types.CallToolResult(
+            content=[types.TextContent(type="text", text=failure.text)],
+            is_error=True,
+            _meta={META_KEY: failure.meta},
+        )
+
+
+def build_server(
+    settings: Settings,
+    transport: httpx.AsyncBaseTransport | None = None,
+    *,
+    sandbox_wallets: Mapping[str, str] | None = None,
+    wall: Callable[[], float] = time.time,
+    rng: random.Random | None = None,
+) -> Server[None]:
+    """The server, ready for any transport of the SDK.
+
+    `transport` replaces the network, as the embedded sandbox does; `sandbox_wallets` (label -> address) are named in
+    the instructions then. `wall` is the only source of wall time. Raises when a file of `prompts/` is wrong.
+    """
+    server = WalletServer(settings, transport, wall, rng)
+    return Server(
+        SERVER_NAME,
+        version=__version__,
+        title="Wallet answers from the Binance Web3 Wallet API",
+        instructions=prompts.load_instructions(sandbox_wallets=sandbox_wallets),
+        cache_hints={"tools/list": _LISTS_HINT, "prompts/list": _LISTS_HINT, "server/discover": _LISTS_HINT},
+        lifespan=server.lifespan,
+        on_list_tools=server.list_tools,
+        on_call_tool=server.call_tool,
+        on_list_prompts=server.list_prompts,
+        on_get_prompt=server.get_prompt,
+    )
+
+
+def _client(
+    settings: Settings,
+    transport: httpx.AsyncBaseTransport | None,
+    wall: Callable[[], float],
+    rng: random.Random | None,
+) -> WalletApi | None:
+    if not settings.usable or settings.credentials is None:
+        return None
+    config = ApiConfig(
+        api_key=settings.credentials.api_key,
+        signer=settings.credentials.signer,
+        base_url=settings.base_url,
+        recv_window_ms=settings.recv_window_ms,
+        lifetimes=settings.lifetimes,
+        cache_bytes=settings.cache_mb * 1024 * 1024,
+        max_stale_s=settings.max_stale_s,
+    )
+    return WalletApi(config, transport=transport, wall=wall, rng=rng)

@@ -1,0 +1,195 @@
+"""A tool's arguments: strict models, forgiving only where clients are known to differ, refused in our own words.
+
+An explicit null counts as absent; `50.0` and `"50"` are the whole number 50. All else is strict, and what is refused
+comes with its rule and, where it can be computed, with the corrected call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from wallet_mcp.server.problems import ArgumentProblem
+from wallet_mcp.server.schema import JsonSchema, tool_schema
+from wallet_mcp.wallet.addresses import AddressRefused, parse_address, parse_tx_hash
+from wallet_mcp.wallet.chain_text import clean
+
+MAX_TEXT = 200
+"""Characters of any text argument: the longest, a Solana signature, has 88."""
+
+WITHHELD = "(withheld)"
+_ECHOED = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Marks a field with its rule in words, where the schema alone does not tell it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoEcho:
+    """Marks a field whose refused value is never shown: it may hold a private key."""
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 10:
+        return int(value)
+    return value
+
+
+WHOLE = BeforeValidator(_whole)
+"""Makes a strict `int` take `50.0` and `"50"`; stands behind the bounds, which the schema would lose otherwise."""
+
+
+class ToolInput(BaseModel):
+    """Base of each tool's arguments: strict, immutable, unknown names refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+I = TypeVar("I", bound=ToolInput)  # noqa: E741
+
+
+def read_arguments(model: type[I], arguments: Mapping[str, Any] | None) -> I:
+    """The arguments as a checked model.
+
+    Raises `ArgumentProblem` naming the first argument that breaks its rule.
+    """
+    given = {name: value for name, value in (arguments or {}).items() if value is not None}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise _problem(model, given, error) from None
+
+
+def without_secrets(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with each text that may be a private key or a seed phrase withheld, wherever it stands.
+
+    32 bytes of hex and 64 of base58 are a hash only where a hash is asked for.
+    """
+    return {name: _withheld(name, value) for name, value in arguments.items()}
+
+
+def _withheld(name: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_withheld(name, item) for item in value]
+    if isinstance(value, dict):
+        return without_secrets(value)
+    if not isinstance(value, str):
+        return value
+    try:
+        if name == "tx_hash":
+            parse_tx_hash(value)
+        else:
+            parse_address(value.rpartition(":")[2])
+    except AddressRefused as refused:
+        return WITHHELD if refused.secret_like else value
+    return value
+
+
+def rules_of(model: type[ToolInput]) -> dict[str, str]:
+    """The rule of each argument in words, in the order of the schema."""
+    properties = tool_schema(model, "validation")["properties"]
+    return {name: _rule(model.model_fields[name], schema) for name, schema in properties.items()}
+
+
+def _problem(model: type[ToolInput], given: dict[str, Any], error: ValidationError) -> ArgumentProblem:
+    errors = error.errors(include_url=False, include_context=False)
+    schema = tool_schema(model, "validation")
+    rules = rules_of(model)
+    # A call to repeat must not carry what must not be repeated.
+    corrected: dict[str, Any] | None = dict(given) if without_secrets(given) == given else None
+    for found in errors:
+        name = str(found["loc"][0]) if found["loc"] else ""
+        if corrected is not None and not _correct(name, found["type"], corrected, schema["properties"]):
+            corrected = None
+    first = errors[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    known = ", ".join(rules) or "none"
+    if first["type"] == "extra_forbidden":
+        shown = clean(name, _ECHOED).text
+        rule = f"this tool has no argument of that name; its arguments are {known}"
+        return ArgumentProblem(shown, rule, "", corrected)
+    place = name + "".join(f"[{part}]" for part in first["loc"][1:] if isinstance(part, int))
+    secret = any(isinstance(mark, NoEcho) for mark in model.model_fields[name].metadata)
+    value = "" if secret or first["type"] == "missing" else _shown(given.get(name))
+    return ArgumentProblem(place, rules[name], value, corrected)
+
+
+def _correct(name: str, kind: str, arguments: dict[str, Any], properties: JsonSchema) -> bool:
+    """Mend one argument in place where only one reading makes sense; tells whether it is mended."""
+    if kind == "extra_forbidden":
+        arguments.pop(name, None)
+        return True
+    schema = properties.get(name, {})
+    value = arguments.get(name)
+    match schema.get("type"), value:
+        case "integer", bool():
+            return False
+        case "integer", int() | float() | str():
+            number = _number(value)
+            if number is None:
+                return False
+            low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+            arguments[name] = int(min(max(number, low), high))
+            return True
+        case "boolean", "true" | "True" | "1" | 1:
+            arguments[name] = True
+            return True
+        case "boolean", "false" | "False" | "0" | 0:
+            arguments[name] = False
+            return True
+        case "array", str() if value.strip():
+            arguments[name] = [part.strip() for part in value.strip("[]").split(",") if part.strip(" \"'")]
+            return len(value) <= MAX_TEXT
+        case "string", int() if not isinstance(value, bool):
+            arguments[name] = str(value)
+            return len(str(value)) <= MAX_TEXT and not schema.get("enum")
+        case "string", str() if schema.get("enum"):
+            word = value.strip().lower()
+            arguments[name] = word
+            return word in schema["enum"]
+    return False
+
+
+def _number(value: float | str) -> float | None:
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    # A fraction has no obvious whole number: 2.5 could mean 2 or 3.
+    return number if math.isfinite(number) and number.is_integer() else None
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return clean(str(value)[: 4 * _ECHOED], _ECHOED).text
+    return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else ""
+
+
+def _rule(field: FieldInfo, schema: JsonSchema) -> str:
+    for mark in field.metadata:
+        if isinstance(mark, Rule):
+            return mark.text
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}"
+    match schema.get("type"):
+        case "integer":
+            return f"a whole number from {schema['minimum']} to {schema['maximum']}"
+        case "boolean":
+            return "true or false"
+        case "array":
+            return f"a list of {schema.get('minItems', 0)} to {schema['maxItems']} texts"
+        case _:
+            return "a text"

@@ -1,0 +1,85 @@
+"""What a tool's `run` is given: the API until a deadline, the settings, and where the answer's parts come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from wallet_mcp.server.guidance import CallContext
+from wallet_mcp.server.output import NextCall, Provenance
+from wallet_mcp.server.problems import SetupProblem
+from wallet_mcp.server.units import AmountUnits
+from wallet_mcp.settings import Settings
+from wallet_mcp.wallet_api.endpoints import WalletApi
+
+
+@dataclass(slots=True)
+class Services:
+    """What all calls of a server share. `api` is None while the settings allow no call."""
+
+    settings: Settings
+    api: WalletApi | None
+    wall: Callable[[], float]
+    units: AmountUnits = field(default_factory=AmountUnits)
+
+    def now(self) -> float:
+        """The API's time as far as it is known, in Unix seconds."""
+        return self.wall() if self.api is None else self.api.clock.now()
+
+
+@dataclass(slots=True)
+class ToolContext:
+    """One call: what it shares with all others, its deadline (event-loop seconds), and what it has learned."""
+
+    services: Services
+    deadline: float
+    provenance: Provenance
+    call: CallContext
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the server."""
+        return self.services.settings
+
+    @property
+    def api(self) -> WalletApi:
+        """The client. Raises `SetupProblem` when the settings allow no call."""
+        if self.services.api is None:
+            raise setup_problem(self.services.settings)
+        return self.services.api
+
+    def require_api(self) -> None:
+        """Raises `SetupProblem` when the settings allow no call."""
+        _ = self.api
+
+    def now(self) -> float:
+        """The API's time in Unix seconds."""
+        return self.services.now()
+
+    def common(
+        self, *, incomplete_because: str = "", next_call: NextCall | None = None, address: str = ""
+    ) -> dict[str, Any]:
+        """The common fields of the answer; `address` is the one asked about, if any."""
+        return self.provenance.common(
+            self.now(),
+            incomplete_because=incomplete_because,
+            notes=self.notes,
+            next_call=next_call,
+            address=address,
+        )
+
+    def note(self, text: str) -> None:
+        """Add a sentence to the answer, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def setup_problem(settings: Settings) -> SetupProblem:
+    """Why the settings allow no call: everything that is wrong, so that one correction suffices."""
+    if settings.bad_credentials:
+        return SetupProblem("bad_credentials", (*settings.bad_credentials, *settings.missing, *settings.problems))
+    if settings.problems:
+        return SetupProblem("bad_settings", (*settings.problems, *settings.missing))
+    return SetupProblem("no_credentials", settings.missing)

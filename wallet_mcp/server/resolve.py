@@ -1,0 +1,120 @@
+"""What a caller's chain, address, contract and hash mean, checked here so that no request is spent on a mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wallet_mcp.server.context import ToolContext
+from wallet_mcp.server.output import listed
+from wallet_mcp.server.problems import ArgumentProblem
+from wallet_mcp.wallet.addresses import Address, AddressRefused, TxHash, parse_address, parse_contract, parse_tx_hash
+from wallet_mcp.wallet.chain_text import clean
+from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain, ChainUnresolved, chain_from_listing, resolve_chain
+from wallet_mcp.wallet.holdings import NATIVE, asset_of
+from wallet_mcp.wallet_api.errors import ApiError
+
+_ECHOED = 90
+_FAMILY_NAMES = {"evm": "an EVM", "solana": "a Solana"}
+
+
+async def served_chains(context: ToolContext) -> tuple[Chain, ...]:
+    """The chains that the API serves at present; the built-in table, with a note, when the list cannot be had."""
+    try:
+        return await listed_chains(context)
+    except ApiError as error:
+        context.note(
+            f"The live chain list could not be had (error {error.code}); the built-in list of {len(KNOWN_CHAINS)} "
+            "chains was used."
+        )
+        return KNOWN_CHAINS
+
+
+async def listed_chains(context: ToolContext) -> tuple[Chain, ...]:
+    """The live chain list. Raises `ApiError`."""
+    answer = await context.api.supported_chains(deadline=context.deadline)
+    context.provenance.take(answer)
+    return tuple(
+        chain_from_listing(row.binance_chain_id, row.name, row.short_name)
+        for row in answer.data
+        if row.binance_chain_id.strip()
+    )
+
+
+async def find_chain(context: ToolContext, text: str, field: str) -> Chain:
+    """The chain that a text means: from the built-in table without a request, else from the live list.
+
+    Raises `ArgumentProblem` for a chain that is not served: upstream may answer an unknown id as an empty wallet.
+    """
+    try:
+        return resolve_chain(text, KNOWN_CHAINS)
+    except ChainUnresolved:
+        served = await served_chains(context)
+    return find_chain_in(served, text, field)
+
+
+def find_chain_in(served: Sequence[Chain], text: str, field: str) -> Chain:
+    """The chain of a list that a text means. Raises `ArgumentProblem`."""
+    try:
+        return resolve_chain(text, served)
+    except ChainUnresolved as unresolved:
+        raise ArgumentProblem(field, _chain_rule(unresolved, served), unresolved.asked) from None
+
+
+async def find_chains(context: ToolContext, texts: Sequence[str], field: str) -> tuple[Chain, ...]:
+    """The chains that several texts mean, each once, in their order."""
+    found: dict[str, Chain] = {}
+    for index, text in enumerate(texts):
+        chain = await find_chain(context, text, f"{field}[{index}]")
+        found.setdefault(chain.id, chain)
+    return tuple(found.values())
+
+
+def _chain_rule(unresolved: ChainUnresolved, served: Sequence[Chain]) -> str:
+    ids = ", ".join(chain.id for chain in served)
+    if unresolved.not_served:
+        return f"{unresolved.not_served} is not served by the wallet API. Served chain ids: {ids}"
+    nearest = ", ".join(f"{chain.name} ({chain.id})" for chain in unresolved.nearest)
+    near = f" Nearest: {nearest}." if nearest else ""
+    return f"a served chain by id, name or short name.{near} Served ids: {ids}"
+
+
+def find_address(text: str, field: str = "address") -> Address:
+    """The wallet address of an argument. Raises `ArgumentProblem`; what may be a secret is not shown."""
+    try:
+        return parse_address(text)
+    except AddressRefused as refused:
+        raise _refused(refused, text, field) from None
+
+
+def find_contract(text: str, chain: Chain, field: str = "contract") -> str:
+    """The token contract of an argument on a chain, or `native`. Raises `ArgumentProblem`."""
+    if text.strip().lower() == NATIVE:
+        return NATIVE
+    try:
+        return asset_of(parse_contract(text, chain.family))
+    except AddressRefused as refused:
+        raise _refused(refused, text, field) from None
+
+
+def find_tx_hash(text: str, field: str = "tx_hash") -> TxHash:
+    """The transaction hash of an argument. Raises `ArgumentProblem`."""
+    try:
+        return parse_tx_hash(text)
+    except AddressRefused as refused:
+        raise _refused(refused, text, field) from None
+
+
+def check_family(family: str, chain: Chain, field: str, what: str = "address") -> None:
+    """Refuse an address or hash of one family on a chain of another: upstream fails or finds nothing there."""
+    if chain.family in ("evm", "solana") and family != chain.family:
+        serving = [known for known in KNOWN_CHAINS if known.family == family]
+        chains = listed([known.id for known in serving])
+        raise ArgumentProblem(
+            field,
+            f"{_FAMILY_NAMES[family]} {what} belongs to {'chain' if len(serving) == 1 else 'one of the chains'} "
+            f"{chains}; {chain.name} ({chain.id}) takes {_FAMILY_NAMES[chain.family]} {what}",
+        )
+
+
+def _refused(refused: AddressRefused, text: str, field: str) -> ArgumentProblem:
+    return ArgumentProblem(field, refused.message, "" if refused.secret_like else clean(text, _ECHOED).text)

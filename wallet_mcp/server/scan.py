@@ -1,0 +1,231 @@
+"""A history listing over several chains: pages in, whole transactions out, newest first, from any position on.
+
+Each chain is read through its own upstream cursor. Rows of one hash can straddle a page, so a transaction is held
+back until an older row has been seen. The merged order is total (time, then digest), which makes a position of it
+all that a cursor needs to hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from wallet_mcp.server.context import ToolContext
+from wallet_mcp.wallet.chains import Chain
+from wallet_mcp.wallet.cursor import Position
+from wallet_mcp.wallet.history import UNTIMED_MS, Party, Row, Transaction, transaction_of
+from wallet_mcp.wallet.holdings import NATIVE, asset_of
+from wallet_mcp.wallet.units import AmountSample
+from wallet_mcp.wallet_api.errors import ApiError
+from wallet_mcp.wallet_api.models import WireHistory, WireTransaction
+
+PAGE_LIMIT = 100
+MAX_REQUESTS = 40
+_RESERVE_S = 3.0
+"""Seconds before the deadline at which no further page is asked for: what was found must still be answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is listed: the inclusive span in Unix milliseconds, and a contract, `native`, or `""` for everything."""
+
+    address: str
+    contract: str = ""
+    begin_ms: int | None = None
+    end_ms: int | None = None
+    after: Position | None = None
+
+
+@dataclass(slots=True)
+class Scan:
+    """What a scan found. `consumed` is the position of the last transaction looked at.
+
+    `finished` tells that every chain that did not fail was read to its end; `failures` holds the error that ended
+    a chain.
+    """
+
+    transactions: list[Transaction] = field(default_factory=list)
+    consumed: Position | None = None
+    finished: bool = False
+    out_of_time: bool = False
+    failures: dict[str, ApiError] = field(default_factory=dict)
+    repeated: list[str] = field(default_factory=list)
+
+
+async def scan_history(context: ToolContext, chains: Sequence[Chain], question: Question, limit: int) -> Scan:
+    """Up to `limit` transactions after the question's position.
+
+    A chain that fails ends with its error in `failures`; only when all of them fail at once is the first error
+    raised.
+    """
+    scan = Scan()
+    budget = _Budget(context.deadline - _RESERVE_S)
+    page = min(PAGE_LIMIT, 2 * limit + 10)
+    streams = [_ChainStream(context, chain, question, page, budget, scan) for chain in chains]
+    async with anyio.create_task_group() as group:
+        for stream in streams:
+            group.start_soon(stream.prepare)
+    if len(scan.failures) == len(chains):
+        raise scan.failures[chains[0].id]
+    while len(scan.transactions) < limit:
+        for stream in streams:
+            await stream.prepare()
+        if budget.spent:
+            scan.out_of_time = True
+            return scan
+        heads = [(stream.ready[0].position, stream) for stream in streams if stream.ready]
+        if not heads:
+            scan.finished = True
+            return scan
+        position, stream = min(heads, key=lambda head: head[0])
+        scan.transactions.append(stream.ready.popleft())
+        scan.consumed = position
+    scan.finished = not await _any_left(streams) and not budget.spent
+    return scan
+
+
+async def _any_left(streams: Sequence[_ChainStream]) -> bool:
+    if any(stream.ready for stream in streams):
+        return True
+    for stream in streams:
+        await stream.prepare()
+    return any(stream.ready for stream in streams)
+
+
+class _Budget:
+    """How many more pages may be asked for, and until when."""
+
+    def __init__(self, until: float) -> None:
+        self._until = until
+        self._requests = MAX_REQUESTS
+        self.spent = False
+
+    def take(self) -> bool:
+        if self._requests <= 0 or asyncio.get_running_loop().time() >= self._until:
+            self.spent = True
+            return False
+        self._requests -= 1
+        return True
+
+
+class _ChainStream:
+    """The whole transactions of one chain in order; `ready` is empty only at the end or after a failure."""
+
+    def __init__(
+        self, context: ToolContext, chain: Chain, question: Question, page: int, budget: _Budget, scan: Scan
+    ) -> None:
+        self.ready: deque[Transaction] = deque()
+        self._context = context
+        self._chain = chain
+        self._question = question
+        self._page = page
+        self._budget = budget
+        self._scan = scan
+        self._rows: list[Row] = []
+        self._cursor = ""
+        self._seen_cursors: set[str] = set()
+        self._ended = False
+
+    async def prepare(self) -> None:
+        """Read pages until a transaction is whole, the chain ends, or the budget is spent."""
+        while not self.ready and not self._ended:
+            if not self._budget.take():
+                return
+            try:
+                await self._read_page()
+            except ApiError as error:
+                self._scan.failures[self._chain.id] = error
+                self._ended = True
+                self._rows.clear()
+                return
+            self._release()
+
+    async def _read_page(self) -> None:
+        question = self._question
+        end_ms = question.end_ms
+        if question.after is not None and -question.after[0] < UNTIMED_MS:
+            # Inclusive: other transactions of the same millisecond may still be due.
+            end_ms = -question.after[0] if end_ms is None else min(end_ms, -question.after[0])
+        answer = await self._context.api.transactions(
+            question.address,
+            [self._chain.id],
+            contract="" if question.contract == NATIVE else question.contract,
+            begin_ms=question.begin_ms,
+            end_ms=end_ms,
+            cursor=self._cursor,
+            limit=self._page,
+            deadline=self._context.deadline,
+        )
+        self._context.provenance.take(answer)
+        rows = [row for entry in answer.data for row in entry.transaction_list]
+        learn_units(self._context, self._chain, rows)
+        self._rows += [_row(row, self._chain) for row in rows if row.binance_chain_id in ("", self._chain.id)]
+        self._cursor = next_cursor(answer.data)
+        if self._cursor in self._seen_cursors:
+            self._scan.repeated.append(self._chain.id)
+            self._cursor = ""
+        self._seen_cursors.add(self._cursor)
+        self._ended = not self._cursor or not rows
+
+    def _release(self) -> None:
+        """Move what is whole from rows to `ready`: all older than the last row may still be to come."""
+        groups: dict[str, list[Row]] = {}
+        for row in self._rows:
+            groups.setdefault(row.hash, []).append(row)
+        times = [row.time_ms for row in self._rows if row.time_ms is not None]
+        oldest = min(times, default=UNTIMED_MS)
+        whole = [rows for rows in groups.values() if self._ended or (rows[0].time_ms or UNTIMED_MS) > oldest]
+        released = {row.hash for rows in whole for row in rows}
+        self._rows = [row for row in self._rows if row.hash not in released]
+        found = [transaction_of(rows, self._question.address) for rows in whole if self._asked_for(rows)]
+        self.ready.extend(sorted(found, key=lambda transaction: transaction.position))
+        while self.ready and self._question.after is not None and self.ready[0].position <= self._question.after:
+            self.ready.popleft()
+
+    def _asked_for(self, rows: list[Row]) -> bool:
+        """Whether a transaction is within the question, whatever upstream made of its parameters."""
+        question, at = self._question, rows[0].time_ms
+        if at is not None and not (question.begin_ms or 0) <= at <= (question.end_ms or UNTIMED_MS):
+            return False
+        if not question.contract:
+            return True
+        return any(row.asset == question.contract for row in rows)
+
+
+def next_cursor(entries: Sequence[WireHistory]) -> str:
+    """The cursor to a chain's next page; `""` when it is finished (contract §3.4)."""
+    return next((entry.cursor for entry in entries if entry.cursor), "")
+
+
+def learn_units(context: ToolContext, chain: Chain, rows: Sequence[WireTransaction]) -> None:
+    """Take in what the amounts of history rows prove about their unit, each field for itself."""
+    units = context.services.units
+    fields: dict[str, list[AmountSample]] = {"amount": [], "from.amount": [], "to.amount": []}
+    for row in rows:
+        native = row.itype in ("0", "1") and asset_of(row.token_contract_address) == NATIVE
+        fields["amount"].append(AmountSample(row.amount, chain.id, native))
+        fields["from.amount"] += [AmountSample(party.amount, chain.id, native) for party in row.from_]
+        fields["to.amount"] += [AmountSample(party.amount, chain.id, native) for party in row.to]
+    for name, samples in fields.items():
+        units.learn(f"transactions.{name}", samples)
+
+
+def _row(row: WireTransaction, chain: Chain) -> Row:
+    return Row(
+        chain=chain.id,
+        hash=row.tx_hash,
+        itype=row.itype,
+        time_ms=row.tx_time,
+        senders=tuple(Party(party.address, party.amount) for party in row.from_),
+        receivers=tuple(Party(party.address, party.amount) for party in row.to),
+        contract=row.token_contract_address,
+        amount=row.amount,
+        symbol=row.symbol,
+        fee=row.tx_fee,
+        status=row.tx_status,
+        blacklisted=row.hit_blacklist,
+    )

@@ -1,0 +1,159 @@
+"""wallet_check_setup: whether this server can reach the API, and if not, what its operator has to do."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import MISSING, Field
+
+from wallet_mcp.server.arguments import ToolInput
+from wallet_mcp.server.context import ToolContext, setup_problem
+from wallet_mcp.server.guidance import Failure, explain
+from wallet_mcp.server.output import Part, Source, ToolOutput
+from wallet_mcp.server.text import closing
+from wallet_mcp.server.tool import Tool
+from wallet_mcp.settings import Settings
+from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL
+from wallet_mcp.wallet_api.errors import ApiError
+
+NAME = "wallet_check_setup"
+
+
+class Input(ToolInput):
+    """Nothing."""
+
+
+class Probe(Part):
+    """One signed request and its outcome."""
+
+    outcome: Literal["ok", "failed", "not_sent"]
+    error: int | str | MISSING = MISSING
+    what_to_do: str | MISSING = MISSING
+    http_status: int | MISSING = MISSING
+    trace_id: str | MISSING = MISSING
+
+
+class Rate(Part):
+    """The rate headers of the probe's answer, as sent."""
+
+    limit: int | MISSING = MISSING
+    remaining: int | MISSING = MISSING
+    used_weight: int | MISSING = MISSING
+
+
+class Output(ToolOutput):
+    """The state of the set-up; no secret and no part of one."""
+
+    ready: bool
+    mode: Annotated[Source, Field(description="what the settings choose")]
+    base_url: str
+    api_key_present: bool
+    algorithm: Literal["HMAC-SHA256", "Ed25519", "none"]
+    recv_window_ms: int
+    clock_offset_ms: Annotated[int | MISSING, Field(description="API time less local time")] = MISSING
+    problems: list[str] | MISSING = MISSING
+    probe: Probe
+    rate: Rate | MISSING = MISSING
+
+
+async def run(context: ToolContext, arguments: Input) -> Output:
+    """What the settings say and what one signed request met. Raises nothing of its own."""
+    settings = context.settings
+    fields: dict[str, object] = {
+        "mode": _mode(settings),
+        "base_url": "embedded sandbox" if settings.sandbox else settings.base_url,
+        "api_key_present": settings.api_key_present,
+        "algorithm": settings.credentials.algorithm if settings.credentials else "none",
+        "recv_window_ms": settings.recv_window_ms,
+    }
+    for note in settings.notes:
+        context.note(note)
+    problems = [*settings.bad_credentials, *settings.missing, *settings.problems]
+    if problems:
+        fields["problems"] = problems
+        failure = explain(setup_problem(settings), context.call)
+        fields["probe"] = Probe(outcome="not_sent", error=str(failure.meta["code"]), what_to_do=_next_step(failure))
+        return _output(context, settings, False, fields)
+    try:
+        rate, outcome = await context.api.probe(deadline=context.deadline)
+    except ApiError as error:
+        failure = explain(error, context.call)
+        probe: dict[str, object] = {"outcome": "failed", "error": error.code, "what_to_do": _next_step(failure)}
+        exchange = error.exchange
+        context.provenance.sandbox = exchange.sandbox
+        if exchange.http_status is not None:
+            probe["http_status"] = exchange.http_status
+        if "trace_id" in failure.meta:
+            probe["trace_id"] = failure.meta["trace_id"]
+        fields["probe"] = Probe.model_validate(probe)
+        return _output(context, settings, False, fields | _clock(context))
+    context.provenance.oldest = outcome.server_time
+    context.provenance.sandbox = outcome.exchange.sandbox
+    numbers = {"limit": rate.limit, "remaining": rate.remaining, "used_weight": rate.used_weight}
+    fields["rate"] = Rate.model_validate({name: value for name, value in numbers.items() if value is not None})
+    fields["probe"] = Probe(outcome="ok")
+    return _output(context, settings, True, fields | _clock(context))
+
+
+def _output(context: ToolContext, settings: Settings, ready: bool, fields: dict[str, object]) -> Output:
+    common = context.common()
+    if settings.sandbox:
+        # Chosen, even where no answer came to say so.
+        common["source"] = "sandbox"
+    return Output.model_validate({"ready": ready, **fields, **common})
+
+
+def _mode(settings: Settings) -> Source:
+    if settings.sandbox:
+        return "sandbox"
+    return "live" if settings.base_url == DEFAULT_BASE_URL else "custom"
+
+
+def _clock(context: ToolContext) -> dict[str, object]:
+    offset = context.api.clock.offset_s
+    return {} if offset is None else {"clock_offset_ms": round(offset * 1000)}
+
+
+def _next_step(failure: Failure) -> str:
+    line = next((line for line in failure.text.splitlines() if line.startswith("Next step: ")), "")
+    return line.removeprefix("Next step: ")
+
+
+def render(output: Output) -> list[str]:
+    """The state in a few lines."""
+    key = "API key present" if output.api_key_present else "no API key"
+    lines = [
+        f"Ready: {'yes' if output.ready else 'no'}. Mode {output.mode}, {output.base_url}, {key}, algorithm "
+        f"{output.algorithm}, recv window {output.recv_window_ms} ms."
+    ]
+    if output.clock_offset_ms is not MISSING:
+        lines.append(f"Clock: the API's time less this machine's is {output.clock_offset_ms} ms.")
+    lines += [f"Problem: {problem}" for problem in (output.problems if output.problems is not MISSING else [])]
+    probe = output.probe
+    words = [f"Probe: {probe.outcome.replace('_', ' ')}"]
+    for name in ("error", "http_status", "trace_id"):
+        value = getattr(probe, name)
+        if value is not MISSING:
+            words.append(f"{name.replace('_', ' ')} {value}")
+    lines.append(f"{', '.join(words)}.")
+    if probe.what_to_do is not MISSING:
+        lines.append(f"What to do: {probe.what_to_do}")
+    if output.rate is not MISSING:
+        rate = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in output.rate.model_dump().items())
+        lines.append(f"Rate headers: {rate or 'none sent'}.")
+    return [*lines, *closing(output)]
+
+
+TOOL = Tool(
+    name=NAME,
+    title="Check the server's set-up",
+    description=(
+        "Check whether this server can ask the Wallet API: mode, key, algorithm, clock, and one signed request "
+        "with its outcome and rate headers. Call it when another tool reports an authentication, clock or set-up "
+        "error, or when the user asks why nothing works. It shows no secret."
+    ),
+    input_model=Input,
+    output_model=Output,
+    run=run,
+    render=render,
+)

@@ -1,0 +1,128 @@
+"""wallet_list_balances: one page of what an address holds on one chain."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from wallet_mcp.server.arguments import MAX_TEXT, WHOLE, NoEcho, Rule, ToolInput
+from wallet_mcp.server.context import ToolContext
+from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, ToolOutput
+from wallet_mcp.server.resolve import check_family, find_address, find_chain
+from wallet_mcp.server.rows import COLUMNS, TokenRow, holding_of, token_fields
+from wallet_mcp.server.text import closing, table
+from wallet_mcp.server.tool import Tool
+from wallet_mcp.wallet.holdings import visible
+
+NAME = "wallet_list_balances"
+
+
+class Input(ToolInput):
+    """Whose balances, where, and which page."""
+
+    address: Annotated[
+        str, Field(max_length=MAX_TEXT, description="Wallet address"), Rule("a wallet address"), NoEcho()
+    ]
+    chain: Annotated[
+        str,
+        Field(max_length=MAX_TEXT, description="Chain id, name or short name: 56, bsc"),
+        Rule("a chain by id, name or short name (56, BNB Chain, bsc)"),
+    ]
+    include_risk_tokens: Annotated[bool, Field(description="Show tokens flagged as scams too")] = False
+    page: Annotated[int, Field(ge=1, le=100_000), WHOLE] = 1
+    page_size: Annotated[int, Field(ge=1, le=100), WHOLE] = 50
+
+
+class Output(ToolOutput):
+    """A page of balances in upstream's order."""
+
+    address: str
+    chain: str
+    chain_name: str
+    page: int
+    page_size: int
+    tokens: list[TokenRow]
+    hidden_risk_count: Annotated[int, Field(description="flagged tokens of this page that are not shown")]
+    honeypot_checked: Annotated[bool, Field(description="whether honeypots are looked for on this chain")]
+
+
+async def run(context: ToolContext, arguments: Input) -> Output:
+    """The page asked for. Raises `ApiError`, `ArgumentProblem`."""
+    api = context.api
+    address = find_address(arguments.address)
+    chain = await find_chain(context, arguments.chain, "chain")
+    check_family(address.family, chain, "address")
+    answer = await api.all_token_balances(
+        address.text, chain.id, page=arguments.page, page_size=arguments.page_size, deadline=context.deadline
+    )
+    context.provenance.take(answer)
+    rows = answer.data.token_assets
+    shown, hidden = visible((holding_of(row, chain) for row in rows), include_risk=arguments.include_risk_tokens)
+    # Upstream tells neither a total nor whether there is more: a full page may or may not be the last (§3.2).
+    full = len(rows) >= arguments.page_size
+    next_call = None
+    if full:
+        following = {"address": address.text, "chain": chain.id, "page": arguments.page + 1}
+        options = {"page_size": arguments.page_size, "include_risk_tokens": arguments.include_risk_tokens}
+        next_call = NextCall(tool=NAME, arguments=following | options)
+    if shown:
+        context.note(CHAIN_TEXT_NOTICE)
+    return Output(
+        address=address.text,
+        chain=chain.id,
+        chain_name=chain.name,
+        page=arguments.page,
+        page_size=arguments.page_size,
+        tokens=[TokenRow.model_validate(token_fields(holding, chain)) for holding in shown],
+        hidden_risk_count=hidden,
+        honeypot_checked=chain.honeypot_checked,
+        **context.common(
+            incomplete_because=f"page {arguments.page} is full, so there may be more" if full else "",
+            next_call=next_call,
+            address=address.text,
+        ),
+    )
+
+
+def render(output: Output) -> list[str]:
+    """A table of the tokens, the constant chain folded into the first line."""
+    count = f"{len(output.tokens)} token{'' if len(output.tokens) == 1 else 's'}"
+    lines = [
+        f"Balances of {output.address} on {output.chain_name} ({output.chain}), page {output.page} of up to "
+        f"{output.page_size} tokens: {count} shown, {output.hidden_risk_count} flagged as risk hidden."
+    ]
+    if output.tokens:
+        lines += table(COLUMNS[1:], [row.model_dump() for row in output.tokens])
+    elif output.page == 1 and not output.hidden_risk_count:
+        lines.append("The API reports no token and no coin here.")
+    if not output.honeypot_checked:
+        lines.append("Honeypots are not looked for on this chain: a token without a flag is not known to be safe.")
+    else:
+        lines.append("Honeypots are looked for on this chain; no flag is still no proof of safety.")
+    return [*lines, *closing(output)]
+
+
+TOOL = Tool(
+    name=NAME,
+    title="List a wallet's balances on one chain",
+    description=(
+        "List what an address holds on one chain: coin and tokens with exact balance, USD price and value, one "
+        "page in the API's order. For a few named tokens wallet_get_token_balances is faster. Tokens flagged as "
+        "risk are counted but hidden unless asked for. No price means unpriced, not worthless. Not covered: "
+        "staking, DeFi positions, NFTs. Data at most 15 s old. More pages: make the call in next."
+    ),
+    input_model=Input,
+    output_model=Output,
+    run=run,
+    render=render,
+    upstream_names={
+        "address": "address",
+        "walletAddress": "address",
+        "chains": "chain",
+        "binanceChainId": "chain",
+        "page": "page",
+        "pageSize": "page_size",
+        "excludeRiskToken": "include_risk_tokens",
+    },
+)

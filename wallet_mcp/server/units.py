@@ -1,0 +1,69 @@
+"""Transaction amounts with their unit: decided where answers prove it, otherwise named as undecided.
+
+The proofs are kept per endpoint and field for the life of the server and are applied when an answer is rendered,
+so an answer from the cache profits from what was learned since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from wallet_mcp.settings import AmountUnit
+from wallet_mcp.wallet.chains import Chain
+from wallet_mcp.wallet.holdings import NATIVE
+from wallet_mcp.wallet.known_tokens import known_token
+from wallet_mcp.wallet.money import BadNumber, parse_amount, plain, scale
+from wallet_mcp.wallet.units import AmountEvidence, AmountSample, Unit
+
+UNDECIDED_NOTE = (
+    "The API does not say whether amount_raw counts whole coins or base units. amount_if_base_units is the amount "
+    "if the documentation is right (base units); say that it is unconfirmed."
+)
+BASE_UNITS_NOTE = "amount_raw counts base units; the decimals of those tokens are not known here."
+
+
+@dataclass(slots=True)
+class AmountUnits:
+    """What the amounts of each field have proved so far, and the unit they are read in."""
+
+    evidence: dict[str, AmountEvidence] = field(default_factory=dict)
+
+    def learn(self, name: str, samples: Iterable[AmountSample]) -> None:
+        """Take in the amounts of a field in a new answer; `name` is endpoint and field."""
+        self.evidence[name] = self.evidence.get(name, AmountEvidence()).seeing(samples)
+
+    def unit(self, name: str, setting: AmountUnit) -> Unit:
+        """The unit of a field; the setting WALLET_MCP_TX_AMOUNT_UNIT outweighs all evidence."""
+        if setting != "auto":
+            return setting
+        return self.evidence.get(name, AmountEvidence()).unit
+
+
+def decimals_of(chain: Chain, contract: str) -> int | None:
+    """The decimals of an asset where they are known without asking; history answers never tell them."""
+    if contract == NATIVE:
+        return chain.native_decimals
+    token = known_token(chain.id, contract) if contract else None
+    return token.decimals if token else None
+
+
+def amount_fields(text: str, unit: Unit, decimals: int | None) -> dict[str, str]:
+    """The fields of an amount: `amount` and unit `coins`, or `amount_raw` with what is known of it.
+
+    No fields for an amount that is blank or no plain number.
+    """
+    try:
+        value = parse_amount(text)
+    except BadNumber:
+        return {}
+    if value is None:
+        return {}
+    if value == 0 or unit == "scaled":
+        return {"amount": plain(value), "unit": "coins"}
+    if unit == "base" and decimals is not None:
+        return {"amount": plain(scale(value, decimals)), "unit": "coins"}
+    fields = {"amount_raw": plain(value), "unit": "base_units" if unit == "base" else "undecided"}
+    if unit == "undecided" and decimals is not None and value == value.to_integral_value():
+        fields["amount_if_base_units"] = plain(scale(value, decimals))
+    return fields

@@ -1,0 +1,207 @@
+"""What history rows mean: rows of one hash are one transaction, seen from the side of the address asked about."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from .addresses import same_address
+from .chain_text import SYMBOL_LIMIT, clean
+from .holdings import NATIVE, asset_of
+from .money import BadNumber, parse_amount, plain
+
+Direction = Literal["in", "out", "self", "both", "other"]
+Status = Literal["success", "failed", "pending", "unknown"]
+AmountField = Literal["amount", "from.amount", "to.amount"]
+
+OUTER, INTERNAL, TOKEN = "0", "1", "2"
+"""`itype` of a row: outer native transfer, internal native transfer, token transfer (contract §3.4)."""
+
+UNTIMED_MS: Final = 10**14
+"""Where a transaction without a time is sorted: a pending one may not have any yet, and it is the newest."""
+
+_STATUS: Final[dict[str, Status]] = {
+    "success": "success",
+    "fail": "failed",
+    "failed": "failed",
+    "pending": "pending",
+}
+_ADDRESS_LIMIT: Final = 200
+_HASH_LIMIT: Final = 100
+_PARTIES_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A sender or receiver of a row; `address` may hold several, comma-joined, for multi-signature wallets."""
+
+    address: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the history, with texts as upstream sent them."""
+
+    chain: str
+    hash: str
+    itype: str
+    time_ms: int | None
+    senders: tuple[Party, ...]
+    receivers: tuple[Party, ...]
+    contract: str
+    amount: str
+    symbol: str
+    fee: str
+    status: str
+    blacklisted: bool | None
+
+    @property
+    def asset(self) -> str:
+        """The canonical contract, `native`, or `""` for a token whose contract is missing: that is not the coin."""
+        return asset_of(self.contract) if self.itype != TOKEN or self.contract.strip() else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """An asset that moved. `amount` is upstream's text in an undecided unit, taken from the field `amount_field`."""
+
+    direction: Direction
+    amount: str
+    amount_field: AmountField
+    contract: str
+    symbol: str
+    counterparty: str
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction from one address's point of view. `fee` is in the chain's coin; `fee_payer` "" when unknown."""
+
+    chain: str
+    hash: str
+    time_ms: int | None
+    status: Status
+    direction: Direction
+    movements: tuple[Movement, ...]
+    fee: str
+    fee_payer: str
+    flags: tuple[str, ...]
+
+    @property
+    def position(self) -> tuple[int, bytes]:
+        """Where it stands in every listing: newest first, and among equals by a digest of chain and hash."""
+        at = UNTIMED_MS if self.time_ms is None else self.time_ms
+        return (-at, digest_of(self.chain, self.hash))
+
+
+def digest_of(chain: str, tx_hash: str) -> bytes:
+    """Eight bytes that stand for a transaction in a cursor."""
+    return hashlib.sha256(f"{chain}|{tx_hash.lower() if tx_hash[:2] == '0x' else tx_hash}".encode()).digest()[:8]
+
+
+def status_of(text: str) -> Status:
+    """The status that an upstream word means."""
+    return _STATUS.get(text.strip().lower(), "unknown")
+
+
+def transaction_of(rows: Sequence[Row], address: str) -> Transaction:
+    """The transaction that all rows of one hash make up, as `address` sees it."""
+    movements = [_movement(row, address) for row in rows]
+    # A contract call carries an outer row of zero coins: noise beside the tokens that moved.
+    telling = [
+        movement
+        for row, movement in zip(rows, movements, strict=True)
+        if not (row.itype in (OUTER, INTERNAL) and movement.contract == NATIVE and _is_zero(movement.amount))
+    ]
+    kept = telling or movements[:1]
+    flags: list[str] = []
+    if any(row.blacklisted for row in rows):
+        flags.append("blacklisted")
+    fee = next((text for text in (_plain(row.fee) for row in rows) if text), "")
+    outer = next((row for row in rows if row.itype == OUTER and row.senders), None)
+    first = rows[0]
+    statuses = {status_of(row.status) for row in rows}
+    return Transaction(
+        chain=first.chain,
+        hash=clean(first.hash, _HASH_LIMIT).text,
+        time_ms=first.time_ms,
+        status=statuses.pop() if len(statuses) == 1 else "unknown",
+        direction=_overall(movement.direction for movement in kept),
+        movements=tuple(kept),
+        fee=fee,
+        fee_payer=_shown_parties(outer.senders) if outer else "",
+        flags=tuple(flags),
+    )
+
+
+def is_party(parties: Iterable[Party], address: str) -> bool:
+    """Whether an address is among the parties, comma-joined ones included."""
+    return any(same_address(part.strip(), address) for party in parties for part in party.address.split(","))
+
+
+def _movement(row: Row, address: str) -> Movement:
+    sent, received = is_party(row.senders, address), is_party(row.receivers, address)
+    direction: Direction = "other"
+    if sent and received:
+        direction = "self"
+    elif sent:
+        direction = "out"
+    elif received:
+        direction = "in"
+    amount, field = _amount(row, address, direction)
+    symbol = clean(row.symbol, SYMBOL_LIMIT)
+    others = row.senders if direction == "in" else row.receivers
+    return Movement(direction, amount, field, row.asset, symbol.text, _shown_parties(others), symbol.flags)
+
+
+def _amount(row: Row, address: str, direction: Direction) -> tuple[str, AmountField]:
+    """The amount that moved for this address: the row's own, but a party's share where a side has several."""
+    sides: dict[Direction, tuple[tuple[Party, ...], AmountField]] = {
+        "out": (row.senders, "from.amount"),
+        "in": (row.receivers, "to.amount"),
+    }
+    parties, field = sides.get(direction, ((), "amount"))
+    if len(parties) > 1 or not row.amount.strip():
+        shares = [party.amount for party in parties if is_party([party], address) and party.amount.strip()]
+        if len(shares) == 1:
+            return shares[0].strip(), field
+    return row.amount.strip(), "amount"
+
+
+def _overall(directions: Iterable[Direction]) -> Direction:
+    found = set(directions)
+    if {"in", "out"} <= found:
+        return "both"
+    for direction in ("in", "out", "self"):
+        if direction in found:
+            return direction
+    return "other"
+
+
+def _shown_parties(parties: Sequence[Party]) -> str:
+    addresses = [part.strip() for party in parties for part in party.address.split(",") if part.strip()]
+    unique = list(dict.fromkeys(addresses))
+    shown = [clean(address, _ADDRESS_LIMIT).text for address in unique[:_PARTIES_SHOWN]]
+    if len(unique) > _PARTIES_SHOWN:
+        shown.append(f"and {len(unique) - _PARTIES_SHOWN} more")
+    return " ".join(shown)
+
+
+def _is_zero(amount: str) -> bool:
+    try:
+        value = parse_amount(amount)
+    except BadNumber:
+        return False
+    return value is None or not value
+
+
+def _plain(amount: str) -> str:
+    try:
+        value = parse_amount(amount)
+    except BadNumber:
+        return ""
+    return "" if value is None else plain(value)

@@ -1,0 +1,171 @@
+"""Well-known tokens by contract and by symbol, and tokens that only pretend to be one of them.
+
+A symbol proves nothing: anybody can deploy a token called USDT. What a wallet holds is identified by its
+contract, and the bundled table (`known_tokens.toml`) says which contracts the well-known symbols belong to.
+"""
+
+from __future__ import annotations
+
+import tomllib
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from .addresses import NATIVE_PLACEHOLDER
+from .chain_text import LOOKALIKE, SYMBOL_LIMIT, Cleaned, clean
+from .chains import KNOWN_CHAINS
+
+NATIVE: Final = "native"
+"""What stands in the place of a contract for the coin of a chain."""
+
+_NATIVE_CONTRACTS: Final = frozenset({"", NATIVE, NATIVE_PLACEHOLDER, "0x" + "0" * 40})
+_EVM_ADDRESS_LENGTH: Final = 42
+
+# Letters of other scripts that look like a Latin one (upper and lower case alike after case folding), with the
+# symbols that tokens use for letters. After NFKC, so styled Latin letters are plain already.
+_SHAPES: Final[dict[str, str]] = {
+    "a": "Ꭺꓮаαɑꭺ",
+    "b": "ꓐᏴ₿вβьƅ",
+    "c": "Ꮯꓚсϲᴄⲥꮯ¢",
+    "d": "Ꭰꓓԁɗꭰ",
+    "e": "ᎬꓰΞеєεҽℯꭼ€",
+    "f": "ꓝϝƒꞙ",
+    "g": "Ꮆꓖɡցԍ",
+    "h": "Ꮋꓧнһηհ",
+    "i": "Ꮖꓲ¦іιıɩӏ|ǀ!",
+    "j": "Ꭻꓙјϳյ",
+    "k": "Ꮶꓗкκқᴋⲕ",
+    "l": "ꓡⅼլᏞꮮ£",
+    "m": "Ꮇꓟмμϻᴍⲙ",
+    "n": "ꓠпոνɴ",
+    "o": "ꓳоοσօøⲟ",
+    "p": "Ꮲꓑрρᴘⲣ",
+    "q": "ԛգ",
+    "r": "Ꮢꓣгᴦʀ",
+    "s": "Ꮪꓢѕꜱʂտ$",
+    "t": "Ꭲꓔтτƭᴛⲧ₮₸",
+    "u": "ꓴυսᴜц",
+    "v": "Ꮩꓦѵᴠⅴ",
+    "w": "Ꮃꓪѡԝωᴡա",
+    "x": "ꓫхχⲭ×",
+    "y": "ꓬуүγʏ¥",
+    "z": "Ꮓꓜᴢⲍ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownToken:
+    """One token of the table. `contract` is the form to compare and send: EVM lower case, Solana as written."""
+
+    chain: str
+    contract: str
+    symbol: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    by_contract: dict[tuple[str, str], KnownToken]
+    by_symbol: dict[tuple[str, str], tuple[KnownToken, ...]]
+    by_shape: dict[tuple[str, str], KnownToken]
+
+
+def known_token(chain_id: str, contract: str) -> KnownToken | None:
+    """The well-known token under this contract, EVM in any case, or None. Native coins are not in the table."""
+    return _table().by_contract.get((chain_id, _canonical(contract)))
+
+
+def tokens_by_symbol(chain_id: str, symbol: str) -> tuple[KnownToken, ...]:
+    """The well-known tokens that a symbol means on a chain, case aside; none for native coins.
+
+    Bridged copies that bear the symbol of another contract are not among them.
+    """
+    return _table().by_symbol.get((chain_id, symbol.strip().casefold()), ())
+
+
+def imitates(chain_id: str, contract: str, symbol: str) -> KnownToken | None:
+    """The token that this one passes itself off as, or None.
+
+    That is one of the same chain, or its native coin (`contract` is then `native`), whose symbol reads the same
+    once case, punctuation, hidden characters and look-alike letters are taken away, while the contract is
+    another. A contract of the table imitates nothing, nor does the native coin itself.
+    """
+    key = _canonical(contract)
+    table = _table()
+    if key in _NATIVE_CONTRACTS or (chain_id, key) in table.by_contract:
+        return None
+    for shape in _shapes(symbol):
+        original = table.by_shape.get((chain_id, shape))
+        if original is not None:
+            return original
+    return None
+
+
+def clean_symbol(chain_id: str, contract: str, symbol: object) -> Cleaned:
+    """The cleaned text of a token's symbol with its flags, `lookalike` among them where it imitates another."""
+    cleaned = clean(symbol, SYMBOL_LIMIT)
+    # The cleaned text, for what a reader sees of it is what can deceive; hidden characters are gone from it.
+    if imitates(chain_id, contract, cleaned.text) is None:
+        return cleaned
+    return Cleaned(cleaned.text, (*cleaned.flags, LOOKALIKE))
+
+
+def _canonical(contract: str) -> str:
+    given = contract.strip()
+    is_evm = len(given) == _EVM_ADDRESS_LENGTH and given[:2] in ("0x", "0X")
+    return given.lower() if is_evm or given.casefold() == NATIVE else given
+
+
+def _shapes(symbol: str) -> tuple[str, ...]:
+    """What a reader sees: once with case folded, once with the look-alikes of `i`, `o` and `s` made equal too.
+
+    Only a lower-case `l` looks like `I`, so the second form is made before case is folded: `UNl` reads as `UNI`,
+    `UNL` does not. A `$` is an `s` within a word and decoration at its start.
+    """
+    visible = unicodedata.normalize("NFKD", symbol)
+    visible = "".join(c for c in visible if unicodedata.category(c) not in ("Mn", "Me", "Cf", "Cc", "Co"))
+    visible = visible.strip().lstrip("$")
+    by_case = visible.casefold().translate(_LATIN)
+    by_look = visible.translate(_LOOKS).casefold().translate(_LATIN)
+    shapes = ("".join(c for c in text if c.isalnum()) for text in (by_case, by_look))
+    return tuple(dict.fromkeys(shape for shape in shapes if shape))
+
+
+def _letters() -> dict[int, str]:
+    """Every look-alike, and the squared and circled capitals that NFKC leaves as they are."""
+    table = {ord(char): latin for latin, chars in _SHAPES.items() for folded in chars for char in folded.casefold()}
+    for start in (0x1F150, 0x1F170):
+        table.update({start + offset: chr(ord("a") + offset) for offset in range(26)})
+    return table
+
+
+_LATIN: Final = _letters()
+_LOOKS: Final = str.maketrans({"l": "i", "1": "i", "0": "o", "5": "s"})
+
+
+@cache
+def _table() -> _Table:
+    text = resources.files(__package__).joinpath("known_tokens.toml").read_text(encoding="utf-8")
+    rows = tomllib.loads(text)
+    by_contract: dict[tuple[str, str], KnownToken] = {}
+    by_symbol: dict[tuple[str, str], tuple[KnownToken, ...]] = {}
+    by_shape: dict[tuple[str, str], KnownToken] = {}
+    for row in rows["tokens"]:
+        token = KnownToken(row["chain"], _canonical(row["contract"]), row["symbol"], row["decimals"])
+        by_contract[token.chain, token.contract] = token
+        for symbol in (token.symbol, *row.get("also", ())):
+            key = (token.chain, symbol.casefold())
+            by_symbol[key] = (*by_symbol.get(key, ()), token)
+            for shape in _shapes(symbol):
+                by_shape.setdefault((token.chain, shape), token)
+    for row in rows["variants"]:
+        token = KnownToken(row["chain"], _canonical(row["contract"]), row["symbol"], row["decimals"])
+        by_contract[token.chain, token.contract] = token
+    for chain in KNOWN_CHAINS:
+        if chain.native_symbol and chain.native_decimals is not None:
+            coin = KnownToken(chain.id, NATIVE, chain.native_symbol, chain.native_decimals)
+            for shape in _shapes(chain.native_symbol):
+                by_shape[chain.id, shape] = coin
+    return _Table(by_contract, by_symbol, by_shape)

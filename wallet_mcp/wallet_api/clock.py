@@ -1,0 +1,93 @@
+"""The gateway's time, estimated from its answers: the local clock may be wrong or be stepped (contract §1.4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+_SERVER_TIME_IN_MESSAGE = re.compile(r"serverTime=(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z?")
+
+
+def iso_utc(seconds: float) -> str:
+    """ISO 8601 UTC with milliseconds and `Z`, the only form the gateway is known to take."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class ServerClock:
+    """Wall time corrected by the offset to the gateway.
+
+    Each answer that carries the server's time bounds the offset: it lies between the server's time less the
+    moment of arrival and the server's time less the moment of sending. The estimate is kept while it lies within
+    the newest bounds and no tighter bounds have come; otherwise it becomes their middle.
+    """
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._offset = 0.0
+        self._width: float | None = None
+
+    def now(self) -> float:
+        """The gateway's time in Unix seconds."""
+        return self._wall() + self._offset
+
+    def timestamp(self) -> str:
+        """The gateway's time as the timestamp header wants it."""
+        return iso_utc(self.now())
+
+    @property
+    def offset_s(self) -> float | None:
+        """Server time less local time in seconds; None before the first answer."""
+        return None if self._width is None else self._offset
+
+    def wall(self) -> float:
+        """Local wall time in Unix seconds, uncorrected."""
+        return self._wall()
+
+    def learn(self, server_time: float, sent: float, received: float) -> None:
+        """Take in an answer; `sent` and `received` are wall times around it, all in Unix seconds."""
+        low, high = server_time - received, server_time - sent
+        width = high - low
+        if width < 0:
+            return  # the wall clock was stepped back during the exchange: these bounds mean nothing
+        # The server's time has milliseconds only.
+        inside = low - 0.001 <= self._offset <= high + 0.001
+        if self._width is None or not inside or width < self._width:
+            self._offset = (low + high) / 2
+            self._width = width
+
+
+def server_time_of(header_ms: str | None, message: str, envelope_ms: object, date: str | None) -> float | None:
+    """The server's time in Unix seconds from the first of its four places that has one (contract §1.1).
+
+    In order: the header `x-oc-server-time`, the envelope's `timestamp`, the text of a 40103, the HTTP `Date`.
+    """
+    for candidate in (header_ms, envelope_ms):
+        milliseconds = _milliseconds(candidate)
+        if milliseconds is not None:
+            return milliseconds / 1000
+    found = _SERVER_TIME_IN_MESSAGE.search(message)
+    if found:
+        fraction = (found[2] or "")[:7]  # the server writes nanoseconds
+        try:
+            return datetime.fromisoformat(found[1] + fraction).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            return None
+    if date:
+        try:
+            return parsedate_to_datetime(date).timestamp()
+        except (ValueError, OverflowError):
+            return None
+    return None
+
+
+def _milliseconds(value: object) -> int | None:
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdigit() and len(value) < 16):
+            return None
+        value = int(value)
+    # Plausible only between 2001 and 2286; anything else is no time in milliseconds.
+    if isinstance(value, int) and not isinstance(value, bool) and 10**12 <= value < 10**13:
+        return value
+    return None

@@ -1,0 +1,284 @@
+"""The five endpoints of the Wallet API as five typed coroutines (contract §2, §3)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import httpx
+from pydantic import SecretStr
+
+from wallet_mcp.wallet_api.answers import Answer, AnswerSource
+from wallet_mcp.wallet_api.clock import ServerClock
+from wallet_mcp.wallet_api.errors import ApiError
+from wallet_mcp.wallet_api.models import (
+    M,
+    WireBalancePage,
+    WireChain,
+    WireDetail,
+    WireHistory,
+    WireToken,
+    read_rows,
+)
+from wallet_mcp.wallet_api.pacing import Window
+from wallet_mcp.wallet_api.retry import Call, Caller, Outcome, RateHeaders
+from wallet_mcp.wallet_api.signing import Signer, WalletAuth
+from wallet_mcp.wallet_api.transport import Transport
+
+DEFAULT_BASE_URL = "https://web3.binance.com/build"
+NATIVE_FORM = "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
+"""The other spelling of the native coin: seen in answers where the question said `""` (contract §3.3)."""
+
+MAX_TOKENS = 20
+_SETTLED_AFTER_S = 600
+_BALANCES = "/api/v1/dex/balance"
+_HISTORY = "/api/v1/dex/post-transaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Seconds for which each kind of answer stays fresh.
+
+    A transaction is final 10 minutes after its time: until then a reorganisation may still move it.
+    """
+
+    chains_s: float = 3600
+    balances_s: float = 15
+    history_s: float = 15
+    tx_final_s: float = 86400
+    tx_recent_s: float = 15
+    tx_pending_s: float = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """What a client needs: who signs, where to, and its bounds."""
+
+    api_key: SecretStr
+    signer: Signer
+    base_url: str = DEFAULT_BASE_URL
+    recv_window_ms: int = 5000
+    lifetimes: Lifetimes = Lifetimes()
+    cache_bytes: int = 32 * 1024 * 1024
+    max_stale_s: float = 600
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRef:
+    """A token to ask for: chain id, and contract or `""` for the native coin."""
+
+    chain: str
+    contract: str
+
+
+class WalletApi:
+    """The client of the Wallet API: signed, paced, cached; nothing but these five calls leaves it.
+
+    `deadline` of each call is event-loop time in seconds. Every call raises `ApiError` and nothing else. Address
+    and contract must come in canonical spelling (EVM: the cache folds their case itself).
+    """
+
+    def __init__(
+        self,
+        config: ApiConfig,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        wall: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.clock = ServerClock(wall)
+        self._config = config
+        self._transport = Transport(config.base_url, transport)
+        auth = WalletAuth(config.api_key, config.signer, self.clock.timestamp, config.recv_window_ms)
+        self._caller = Caller(self._transport, auth, self.clock, Window(), rng)
+        self._answers = AnswerSource(config.cache_bytes, config.max_stale_s)
+        self._native_form = ""
+        key_id = hashlib.sha256(config.api_key.get_secret_value().encode()).hexdigest()[:16]
+        self._scope = (config.base_url, key_id)
+
+    async def supported_chains(self, *, deadline: float) -> Answer[tuple[WireChain, ...]]:
+        """The chains that the Wallet module serves at present (§3.1)."""
+        return await self._answers.get(
+            (*self._scope, "chains"),
+            lambda: self._caller.call(_chains_call(), deadline),
+            lambda outcome: _read(WireChain, outcome),
+            lambda _rows, _at: self._config.lifetimes.chains_s,
+        )
+
+    async def probe(self, *, deadline: float) -> tuple[RateHeaders, Outcome]:
+        """The rate headers of one signed request of supported/chain, past the cache."""
+        outcome = await self._caller.call(_chains_call(), deadline)
+        return outcome.rate, outcome
+
+    async def all_token_balances(
+        self, address: str, chain: str, *, page: int, page_size: int, deadline: float
+    ) -> Answer[WireBalancePage]:
+        """One page of what an address holds on one chain, risk tokens included (§3.2).
+
+        `page` counts from 1, `page_size` is 1 to 100. One chain a call: several are refused upstream by now.
+        """
+        query = (
+            ("address", address),
+            ("chains", chain),
+            ("excludeRiskToken", "false"),
+            ("page", str(page)),
+            ("pageSize", str(page_size)),
+        )
+        call = Call("all_token_balances", "GET", f"{_BALANCES}/all-token-balances-by-address", query)
+
+        def read(outcome: Outcome) -> WireBalancePage:
+            entries = _read(WireBalancePage, outcome)
+            rows = tuple(row for entry in entries for row in entry.token_assets)
+            _check_owner(rows, address, outcome)
+            first = entries[0] if entries else WireBalancePage()
+            return first.model_copy(update={"token_assets": rows})
+
+        return await self._answers.get(
+            (*self._scope, "balances", _fold(address), chain, page, page_size),
+            lambda: self._caller.call(call, deadline),
+            read,
+            lambda _page, _at: self._config.lifetimes.balances_s,
+        )
+
+    async def token_balances(
+        self, address: str, tokens: Sequence[TokenRef], *, deadline: float
+    ) -> Answer[tuple[WireToken, ...]]:
+        """What an address holds of up to 20 named tokens, risk tokens included (§3.3).
+
+        Upstream leaves out what it has no balance of. Where a native coin sent as `""` is refused with 40001, the
+        batch is sent once more with the other spelling, and the one that worked is used from then on.
+        """
+        if not 1 <= len(tokens) <= MAX_TOKENS:
+            raise ApiError(code=40001, message="Parameter [tokenContractAddresses] error: 1 to 20 entries")
+
+        async def fetch() -> Outcome:
+            form = self._native_form
+            try:
+                return await self._caller.call(_token_call(address, tokens, form), deadline)
+            except ApiError as error:
+                if error.code != 40001 or all(token.contract for token in tokens):
+                    raise
+                other = NATIVE_FORM if form == "" else ""
+                try:
+                    outcome = await self._caller.call(_token_call(address, tokens, other), deadline)
+                except ApiError as second:
+                    # Refused in both spellings: the native coin was not the reason, so the first answer counts.
+                    if second.code != 40001:
+                        raise
+                    error.attempts += second.attempts
+                    raise error from None
+                self._native_form = other
+                return outcome
+
+        def read(outcome: Outcome) -> tuple[WireToken, ...]:
+            rows = tuple(row for entry in _read(WireBalancePage, outcome) for row in entry.token_assets)
+            _check_owner(rows, address, outcome)
+            return rows
+
+        asked = tuple(sorted({(token.chain, _fold(token.contract)) for token in tokens}))
+        return await self._answers.get(
+            (*self._scope, "tokens", _fold(address), asked),
+            fetch,
+            read,
+            lambda _rows, _at: self._config.lifetimes.balances_s,
+        )
+
+    async def transactions(
+        self,
+        address: str,
+        chains: Sequence[str],
+        *,
+        contract: str = "",
+        begin_ms: int | None = None,
+        end_ms: int | None = None,
+        cursor: str = "",
+        limit: int = 20,
+        deadline: float,
+    ) -> Answer[tuple[WireHistory, ...]]:
+        """A page of an address's history, newest first, at most six months back (§3.4).
+
+        `begin_ms` and `end_ms` are inclusive Unix milliseconds; `cursor` belongs to a single chain.
+        """
+        query = [("address", address), ("chains", ",".join(chains))]
+        if contract:
+            query.append(("tokenContractAddress", contract))
+        if begin_ms is not None:
+            query.append(("begin", str(begin_ms)))
+        if end_ms is not None:
+            query.append(("end", str(end_ms)))
+        if cursor:
+            query.append(("cursor", cursor))
+        query.append(("limit", str(limit)))
+        call = Call("transactions", "GET", f"{_HISTORY}/transactions-by-address", tuple(query))
+        key = (_fold(address), tuple(chains), _fold(contract), begin_ms, end_ms, cursor, limit)
+        return await self._answers.get(
+            (*self._scope, "history", *key),
+            lambda: self._caller.call(call, deadline),
+            lambda outcome: _read(WireHistory, outcome),
+            lambda _pages, _at: self._config.lifetimes.history_s,
+        )
+
+    async def transaction_detail(
+        self, chain: str, tx_hash: str, *, deadline: float
+    ) -> Answer[tuple[WireDetail, ...]]:
+        """A transaction by its hash; empty when it is not found or not indexed yet (§3.5)."""
+        query = (("binanceChainId", chain), ("txHash", tx_hash))
+        call = Call("transaction_detail", "GET", f"{_HISTORY}/transaction-detail-by-txhash", query)
+        return await self._answers.get(
+            (*self._scope, "detail", chain, _fold(tx_hash)),
+            lambda: self._caller.call(call, deadline),
+            lambda outcome: _read(WireDetail, outcome),
+            self._detail_lifetime,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    def _detail_lifetime(self, rows: tuple[WireDetail, ...], server_time: float) -> float:
+        lifetimes = self._config.lifetimes
+        if not rows or any(row.tx_status.lower() not in ("success", "fail") for row in rows):
+            return lifetimes.tx_pending_s
+        times = [row.tx_time for row in rows]
+        old = all(at is not None and server_time - at / 1000 >= _SETTLED_AFTER_S for at in times)
+        return lifetimes.tx_final_s if old else lifetimes.tx_recent_s
+
+
+def _chains_call() -> Call:
+    return Call("supported_chains", "GET", f"{_BALANCES}/supported/chain")
+
+
+def _token_call(address: str, tokens: Sequence[TokenRef], native_form: str) -> Call:
+    body = {
+        "address": address,
+        "tokenContractAddresses": [
+            {"binanceChainId": token.chain, "tokenContractAddress": token.contract or native_form} for token in tokens
+        ],
+        # "1" includes risk tokens here; the sister endpoint has a boolean of the opposite sense.
+        "excludeRiskToken": "1",
+    }
+    compact = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    return Call("token_balances", "POST", f"{_BALANCES}/token-balances-by-address", body=compact)
+
+
+def _read(model: type[M], outcome: Outcome) -> tuple[M, ...]:
+    try:
+        return read_rows(model, outcome.envelope.data)
+    except ApiError as error:
+        error.exchange = outcome.exchange
+        raise
+
+
+def _check_owner(rows: Sequence[WireToken], address: str, outcome: Outcome) -> None:
+    # Every row echoes the address asked about: balances of another one must never be shown.
+    if any(row.address and _fold(row.address) != _fold(address) for row in rows):
+        raise ApiError(code="unexpected_answer", received="balances of another address", exchange=outcome.exchange)
+
+
+def _fold(value: str) -> str:
+    """EVM addresses, contracts and hashes mean the same in any case; all others are case-sensitive."""
+    return value.lower() if value[:2].lower() == "0x" else value

@@ -1,0 +1,124 @@
+"""Signatures of the gateway: HMAC-SHA256 or Ed25519 over what really goes on the wire (contract §1.2, §1.3)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import uuid
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import httpx
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+Algorithm = Literal["HMAC-SHA256", "Ed25519"]
+
+HEADER_API_KEY = "X-OC-APIKEY"
+HEADER_TIMESTAMP = "X-OC-TIMESTAMP"
+HEADER_SIGN = "X-OC-SIGN"
+HEADER_RECV_WINDOW = "X-OC-RECV-WINDOW"
+HEADER_NONCE = "X-OC-NONCE"
+
+
+class BadKey(ValueError):
+    """Key material that cannot sign; the message is a sentence without any of the material."""
+
+
+class Signer(Protocol):
+    """Something that signs a pre-hash with one algorithm."""
+
+    @property
+    def algorithm(self) -> Algorithm: ...
+
+    def sign(self, prehash: bytes) -> str:
+        """The signature in standard base64, with padding."""
+        ...
+
+
+class HmacSigner:
+    """HMAC-SHA256 with the secret string's UTF-8 bytes as the key."""
+
+    algorithm: Algorithm = "HMAC-SHA256"
+
+    def __init__(self, secret: SecretStr) -> None:
+        self._secret = secret
+
+    def sign(self, prehash: bytes) -> str:
+        key = self._secret.get_secret_value().encode()
+        return base64.b64encode(hmac.new(key, prehash, hashlib.sha256).digest()).decode()
+
+
+class Ed25519Signer:
+    """Ed25519 with a private key given as PKCS#8 PEM text.
+
+    Raises `BadKey` for anything else, and for a passphrase that is missing, wrong or not needed.
+    """
+
+    algorithm: Algorithm = "Ed25519"
+
+    def __init__(self, pem: SecretStr, passphrase: SecretStr | None = None) -> None:
+        self._key = _load_private_key(pem, passphrase)
+
+    def sign(self, prehash: bytes) -> str:
+        return base64.b64encode(self._key.sign(prehash)).decode()
+
+
+def _load_private_key(pem: SecretStr, passphrase: SecretStr | None) -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    # A PEM kept in one line of a .env file carries its line breaks as the two characters "\n".
+    text = pem.get_secret_value().replace("\\n", "\n").strip()
+    if "PUBLIC KEY-----" in text:
+        raise BadKey("it holds a public key; the private key of the pair is needed")
+    if not text.startswith("-----BEGIN "):
+        raise BadKey("it is not PEM text (no -----BEGIN line)")
+    password = passphrase.get_secret_value().encode() if passphrase else None
+    try:
+        key = load_pem_private_key(text.encode(), password)
+    except TypeError:
+        # The library's words for both cases: encrypted without a password, or a password without encryption.
+        if password is None:
+            raise BadKey("it is encrypted and WALLET_MCP_PRIVATE_KEY_PASSPHRASE is not set") from None
+        raise BadKey("it is not encrypted, yet WALLET_MCP_PRIVATE_KEY_PASSPHRASE is set") from None
+    except Exception:
+        hint = "; check WALLET_MCP_PRIVATE_KEY_PASSPHRASE" if password else ""
+        raise BadKey(f"it cannot be read as a PKCS#8 private key{hint}") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise BadKey("it is a private key of another kind; the API takes Ed25519 (or an HMAC secret)")
+    return key
+
+
+def prehash(timestamp: str, method: str, raw_path: bytes, body: bytes) -> bytes:
+    """The bytes that are signed: timestamp, method, path with raw query, body; nothing between (contract §1.3)."""
+    return timestamp.encode() + method.upper().encode() + raw_path + (b"" if method.upper() == "GET" else body)
+
+
+class WalletAuth(httpx.Auth):
+    """Signs each request as it is sent, with a fresh timestamp and nonce.
+
+    `timestamp` returns the gateway's time as ISO 8601 UTC with milliseconds. The nonce is a UUID: without one the
+    gateway takes the signature as the nonce, and two equal requests within one millisecond collide (contract §1.4).
+    """
+
+    requires_request_body = True
+
+    def __init__(self, api_key: SecretStr, signer: Signer, timestamp: Callable[[], str], recv_window_ms: int) -> None:
+        self._api_key = api_key
+        self._signer = signer
+        self._timestamp = timestamp
+        self._recv_window_ms = recv_window_ms
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        timestamp = self._timestamp()
+        signed = prehash(timestamp, request.method, request.url.raw_path, request.content)
+        request.headers[HEADER_API_KEY] = self._api_key.get_secret_value()
+        request.headers[HEADER_TIMESTAMP] = timestamp
+        request.headers[HEADER_NONCE] = str(uuid.uuid4())
+        request.headers[HEADER_RECV_WINDOW] = str(self._recv_window_ms)
+        request.headers[HEADER_SIGN] = self._signer.sign(signed)
+        yield request
