@@ -1,0 +1,62 @@
+"""README and docs say what the code does: tables are compared with their sources."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from wallet_mcp.server.guidance import error_catalog
+from wallet_mcp.server.prompts import list_prompts
+from wallet_mcp.server.tools import TOOLS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+
+
+def readme_error_table() -> str:
+    rows = ["| code | what happened | who acts | what to do |", "| --- | --- | --- | --- |"]
+    rows += [f"| `{row.code}` | {row.summary} | {row.actor} | {row.next_step} |" for row in error_catalog()]
+    return "\n".join(rows)
+
+
+def test_the_error_table_of_the_readme_is_the_remediation_table() -> None:
+    between = README.split("<!-- errors:begin -->")[1].split("<!-- errors:end -->")[0]
+    assert between.strip() == readme_error_table()
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    source = (ROOT / "wallet_mcp" / "settings.py").read_text()
+    names = set(re.findall(r'reader\.\w+\(\s*"([A-Z_]+)"', source))
+    names |= {"API_KEY", "SECRET_KEY", "PRIVATE_KEY", "PRIVATE_KEY_PASSPHRASE"}
+    names |= {f"{name}_FILE" for name in ("API_KEY", "SECRET_KEY", "PRIVATE_KEY", "PRIVATE_KEY_PASSPHRASE")}
+    lifetimes = (ROOT / "wallet_mcp" / "wallet_api" / "endpoints.py").read_text()
+    names |= {f"CACHE_{name.upper()}" for name in re.findall(r"^    (\w+_s): float = ", lifetimes, re.M)} - {
+        "CACHE_MAX_STALE_S"
+    }
+    assert len(names) > 20
+    documented = set(re.findall(r"`WALLET_MCP_([A-Z_]+)`", README))
+    assert names == documented
+
+
+@pytest.mark.parametrize("name", [tool.name for tool in TOOLS])
+def test_every_tool_is_in_the_readme(name: str) -> None:
+    assert f"| `{name}` |" in README
+
+
+@pytest.mark.parametrize("name", [prompt.name for prompt in list_prompts()])
+def test_every_prompt_is_in_the_readme(name: str) -> None:
+    assert f"`{name}`" in README
+
+
+def test_the_house_of_the_architecture_page_is_the_folder_listing() -> None:
+    house = ARCHITECTURE.split("```")[1]
+    for package in ("wallet_api", "wallet", "server"):
+        for module in (ROOT / "wallet_mcp" / package).glob("*.py"):
+            if module.name != "__init__.py":
+                assert re.search(rf"\b{re.escape(module.name)}\b", house), f"{package}/{module.name} is not described"
+    named = set(re.findall(r"\b([a-z_]+\.py)\b", house))
+    present = {path.name for path in (ROOT / "wallet_mcp").rglob("*.py")}
+    assert named <= present
