@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+# Plausible only between 2001 and 2286; anything else is no time of the gateway.
+_EARLIEST_S, _LATEST_S = 10**9, 10**10
 _SERVER_TIME_IN_MESSAGE = re.compile(r"serverTime=(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z?")
 
 
@@ -63,31 +65,38 @@ def server_time_of(header_ms: str | None, message: str, envelope_ms: object, dat
 
     In order: the header `x-oc-server-time`, the envelope's `timestamp`, the text of a 40103, the HTTP `Date`.
     """
-    for candidate in (header_ms, envelope_ms):
-        milliseconds = _milliseconds(candidate)
-        if milliseconds is not None:
-            return milliseconds / 1000
-    found = _SERVER_TIME_IN_MESSAGE.search(message)
-    if found:
-        fraction = (found[2] or "")[:7]  # the server writes nanoseconds
-        try:
-            return datetime.fromisoformat(found[1] + fraction).replace(tzinfo=UTC).timestamp()
-        except ValueError:
-            return None
-    if date:
-        try:
-            return parsedate_to_datetime(date).timestamp()
-        except (ValueError, OverflowError):
-            return None
+    for seconds in (_of_ms(header_ms), _of_ms(envelope_ms), _of_message(message), http_date(date or "")):
+        if seconds is not None and _EARLIEST_S <= seconds < _LATEST_S:
+            return seconds
     return None
 
 
-def _milliseconds(value: object) -> int | None:
+def http_date(text: str) -> float | None:
+    """Unix seconds of an HTTP date, as `Date` and `Retry-After` carry it; None for anything else."""
+    try:
+        moment = parsedate_to_datetime(text)
+        # The zone "-0000" parses as no zone at all, which would mean local time.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _of_message(message: str) -> float | None:
+    found = _SERVER_TIME_IN_MESSAGE.search(message)
+    if found is None:
+        return None
+    fraction = (found[2] or "")[:7]  # the server writes nanoseconds
+    try:
+        return datetime.fromisoformat(found[1] + fraction).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
+def _of_ms(value: object) -> float | None:
     if isinstance(value, str):
         if not (value.isascii() and value.isdigit() and len(value) < 16):
             return None
         value = int(value)
-    # Plausible only between 2001 and 2286; anything else is no time in milliseconds.
-    if isinstance(value, int) and not isinstance(value, bool) and 10**12 <= value < 10**13:
-        return value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15:
+        return value / 1000
     return None

@@ -167,10 +167,10 @@ class WalletApi:
                     outcome = await self._caller.call(_token_call(address, tokens, other), deadline)
                 except ApiError as second:
                     # Refused in both spellings: the native coin was not the reason, so the first answer counts.
-                    if second.code != 40001:
-                        raise
-                    error.attempts += second.attempts
-                    raise error from None
+                    worse = error if second.code == 40001 else second
+                    worse.attempts = error.attempts + second.attempts
+                    worse.elapsed_s = error.elapsed_s + second.elapsed_s
+                    raise worse from None
                 self._native_form = other
                 return outcome
 

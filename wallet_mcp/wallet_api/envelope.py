@@ -48,7 +48,8 @@ def read_envelope(answer: Received) -> Envelope:
     except ValueError:
         _refuse_non_json(answer)
     if not isinstance(body, dict):
-        raise ApiError(code="unexpected_answer", received=f"a JSON {_kind(body)} (HTTP {answer.status})")
+        kind = _code_of_status(answer.status) or "unexpected_answer"
+        raise ApiError(code=kind, received=f"a JSON {_kind(body)} (HTTP {answer.status})")
     code = body.get("code")
     if isinstance(code, int) and not isinstance(code, bool):
         return _by_integer_code(code, body, answer.status)
@@ -93,7 +94,7 @@ def _by_integer_code(code: int, body: Mapping[str, object], status: int) -> Enve
     if code != 0:
         if abs(code) > _LARGEST_CODE:
             raise ApiError(code="unexpected_answer", received=f"an envelope with an absurd code (HTTP {status})")
-        raise ApiError(code=code, message=message_of(body))
+        raise ApiError(code=code, message=message_of(body), timestamp=body.get("timestamp"))
     data = body.get("data")
     if not isinstance(data, list):
         what = "no data" if "data" not in body else f"{_kind(data)} as its data"
@@ -105,16 +106,16 @@ def _by_integer_code(code: int, body: Mapping[str, object], status: int) -> Enve
 
 def _refuse_string_code(code: str, body: Mapping[str, object], status: int) -> NoReturn:
     number: Code | None = None
-    if code.isascii() and code.isdigit() and int(code) != 0 and len(code) <= 7:
+    if len(code) <= 7 and code.isascii() and code.isdigit() and int(code) != 0:
         # "000002" of the web framework keeps its zeros: that is how it is documented and searched for.
         number = code if code.startswith("0") else int(code)
     if number is None:
         raise ApiError(
-            code="unexpected_answer",
+            code=_code_of_status(status) or "unexpected_answer",
             message=message_of(body),
             received=f"an envelope whose code is a string that is no error code (HTTP {status})",
         )
-    raise ApiError(code=number, message=message_of(body))
+    raise ApiError(code=number, message=message_of(body), timestamp=body.get("timestamp"))
 
 
 def _refuse_without_code(body: Mapping[str, object], answer: Received) -> NoReturn:

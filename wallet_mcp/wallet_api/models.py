@@ -15,6 +15,8 @@ from pydantic.alias_generators import to_camel
 
 from wallet_mcp.wallet_api.errors import ApiError
 
+_LARGEST_EXPONENT = 400
+
 _SECONDS_BELOW = 10**11
 """A time below this is in seconds: as milliseconds it would be before March 1973."""
 
@@ -24,9 +26,12 @@ def _text(value: object) -> object:
         return ""
     if isinstance(value, bool):
         raise ValueError("a boolean where a text belongs")
-    if isinstance(value, int | Decimal):
-        return format(value, "f") if isinstance(value, Decimal) else str(value)
-    return value
+    if isinstance(value, Decimal):
+        # Written out, a number of a few characters such as 1e99999999 would fill the memory.
+        if abs(value.adjusted()) > _LARGEST_EXPONENT:
+            raise ValueError("a number beyond reason")
+        return format(value, "f")
+    return str(value) if isinstance(value, int) else value
 
 
 def _flag(value: object) -> object:
@@ -45,7 +50,7 @@ def _time_ms(value: object) -> object:
     text = _text(value)
     if text == "":
         return None
-    if not isinstance(text, str) or len(text) > 40:
+    if not isinstance(text, str) or len(text) > 40 or "_" in text:
         raise ValueError("no time")
     try:
         number = Decimal(text)
@@ -53,9 +58,8 @@ def _time_ms(value: object) -> object:
         raise ValueError("no time") from None
     if not number.is_finite() or not 0 <= number < 10**14:
         raise ValueError("no time")
-    if number == 0:
-        return None
-    return int(number * 1000) if number < _SECONDS_BELOW else int(number)
+    milliseconds = int(number * 1000) if number < _SECONDS_BELOW else int(number)
+    return milliseconds or None
 
 
 def _listing(value: object) -> object:

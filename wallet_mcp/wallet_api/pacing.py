@@ -1,8 +1,10 @@
 """Places in the gateway's rate window: at most so many arrivals in any sliding second per key (contract §1.9).
 
 The gateway counts arrivals, we only see sendings and answers. So a place is held while its request is in flight
-and is then dated by the latest moment the request can have arrived: the answer's arrival less the shortest round
-trip ever seen, or the answer's arrival itself when the connection was fresh (its set-up hides the round trip).
+and is then dated by the answer's arrival, which is never too early, less what is certain of the round trip. The
+next request will be under way at least as long as the quickest ever was; but the shortest round trip seen so far is
+longer than the shortest possible by about the jitter, so the jitter is taken off. On a fresh connection the set-up
+hides the round trip, and nothing is taken off.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import bisect
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
 from wallet_mcp.wallet_api.errors import ApiError
 
@@ -20,6 +23,7 @@ _SECOND = _NS
 _MINUTE = 60 * _NS
 _GUARD = 1_000_000  # the loop's clock is a float, and the gateway's second is not ours
 _PER_SECOND_UP_TO = 50  # a limit header above this is per 60 s: raised keys show 1200 (contract §1.9)
+_ROUND_TRIPS_TO_TRUST = 8
 DEFAULT_LIMIT = 5
 
 
@@ -44,8 +48,18 @@ class Place:
             self._window._free(arrived)
 
 
+@dataclass(order=True, slots=True)
+class _Waiter:
+    ticket: int
+    woken: asyncio.Event = field(compare=False, default_factory=asyncio.Event)
+
+
 class Window:
-    """The places of one key, shared by all calls of the process, first come first served."""
+    """The places of one key, shared by all calls of the process, first come first served.
+
+    Who comes first is decided by the call's ticket: an attempt that was refused stands at its old place in the queue
+    again. At its end it would seldom get another place before its deadline when many wait.
+    """
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         self._allowed = limit  # what the gateway says
@@ -53,40 +67,52 @@ class Window:
         self._per_minute: int | None = None
         self._held = 0
         self._arrivals: list[int] = []
-        self._round_trip: int | None = None
+        self._round_trips = 0
+        self._shortest = 0
+        self._usual = 0
         self._quiet_until = 0
         self._answers_since_growth = 0
-        self._waiting = 0
-        self._turn = asyncio.Lock()
-        self._changed = asyncio.Event()
+        self._tickets = 0
+        self._queue: list[_Waiter] = []
+
+    def ticket(self) -> int:
+        """A call's place in the queue for all of its attempts."""
+        self._tickets += 1
+        return self._tickets
 
     @asynccontextmanager
-    async def place(self, deadline: float) -> AsyncIterator[Place]:
+    async def place(self, deadline: float, ticket: int | None = None) -> AsyncIterator[Place]:
         """A place to send one request from, as soon as one is free; `deadline` is event-loop time in seconds.
 
-        Raises `ApiError` `busy` at once when the place would come too late, with the time after which it would not.
+        Raises `ApiError` `busy` at once when the place would come too late, with the time after which it would not;
+        and at the deadline when the requests in flight took longer than could be known.
         """
-        wait = self.expected_wait()
+        waiter = _Waiter(self.ticket() if ticket is None else ticket)
+        wait = self.expected_wait(waiter.ticket)
         late = _now() / _NS + wait - deadline
         if late > 0:
             raise ApiError(code="busy", retry_after_s=math.ceil(late), attempts=0)
-        self._waiting += 1
+        bisect.insort(self._queue, waiter)
         try:
-            async with self._turn:
-                await self._until_free()
+            async with asyncio.timeout_at(deadline):
+                await self._until_free(waiter)
                 self._held += 1
+        except TimeoutError:
+            raise ApiError(code="busy", retry_after_s=1, attempts=0) from None
         finally:
-            self._waiting -= 1
+            self._queue.remove(waiter)
+            self._wake()
         place = Place(self)
         try:
             yield place
         finally:
             place.free(arrived=True)
 
-    def expected_wait(self) -> float:
-        """Seconds until a request that queues up now would be sent."""
+    def expected_wait(self, ticket: int | None = None) -> float:
+        """Seconds until a request that queues up now, with a ticket or at the end, would be sent."""
         now = _now()
         self._forget(now)
+        waiting = len(self._queue) if ticket is None else bisect.bisect_left(self._queue, _Waiter(ticket))
         start = max(now, self._quiet_until)
         recent = self._recent(now)
         # Requests in flight are taken to arrive now; each place comes free a second after its arrival.
@@ -94,16 +120,16 @@ class Window:
         free_now = max(0, self._limit - len(recent) - self._held)
         frees = [at + _SECOND + _GUARD for at in recent][-self._limit :]
         frees += [now + _SECOND + _GUARD] * (self._held + free_now)
-        behind = self._waiting - free_now
+        behind = waiting - free_now
         if behind >= 0:
             turns, position = divmod(behind, len(frees))
             start = max(start, frees[position] + turns * (_SECOND + _GUARD))
-        if self._per_minute is not None and len(self._arrivals) + self._held + self._waiting >= self._per_minute:
+        if self._per_minute is not None and len(self._arrivals) + self._held + waiting >= self._per_minute:
             start = max(start, (self._arrivals[0] if self._arrivals else now) + _MINUTE + _GUARD)
         return (start - now) / _NS
 
-    def learn_limit(self, limit: int | None, remaining: int | None) -> None:
-        """Take in an answer's rate headers.
+    def learn_limit(self, limit: int | None, remaining: int | None, sent_at: int) -> None:
+        """Take in an answer's rate headers; `sent_at` is when its request was sent (event-loop nanoseconds).
 
         A limit up to 50 counts per sliding second, a larger one per 60 s, none means 5 per second. `remaining`
         tells of other processes on the same key: what is used beyond our own arrivals takes places here too.
@@ -123,7 +149,8 @@ class Window:
         if self._per_minute is None and limit is not None and remaining is not None and 0 <= remaining <= limit:
             now = _now()
             self._forget(now)
-            unseen = limit - remaining - len(self._recent(now)) - self._held
+            # The gateway counted when the request arrived: some of ours that it saw may have left the window by now.
+            unseen = limit - remaining - len(self._recent(sent_at)) - self._held
             for _ in range(min(unseen, self._allowed)):
                 bisect.insort(self._arrivals, now)
         self._wake()
@@ -134,12 +161,17 @@ class Window:
         self._limit = max(1, self._limit // 2)
         self._answers_since_growth = 0
 
-    async def _until_free(self) -> None:
-        while (free_at := self._free_at()) is not None:
-            self._changed.clear()
+    async def _until_free(self, waiter: _Waiter) -> None:
+        while True:
+            free_at: float | None = math.inf
+            if self._queue[0] is waiter:
+                free_at = self._free_at()
+            if free_at is None:
+                return
+            waiter.woken.clear()
             delay = None if free_at == math.inf else max(0.0, (free_at - _now()) / _NS)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), delay)
+                await asyncio.wait_for(waiter.woken.wait(), delay)
 
     def _free_at(self) -> float | None:
         """When to look again: None means a place is free now, infinity that only an answer can free one."""
@@ -158,19 +190,28 @@ class Window:
         return self._arrivals[bisect.bisect_right(self._arrivals, now - _SECOND - _GUARD) :]
 
     def _forget(self, now: int) -> None:
-        span = _SECOND if self._per_minute is None else _MINUTE
-        del self._arrivals[: bisect.bisect_right(self._arrivals, now - span - _GUARD)]
+        del self._arrivals[: bisect.bisect_right(self._arrivals, now - _MINUTE - _GUARD)]
 
     def _date(self, sent_at: int, fresh_connection: bool) -> None:
         now = _now()
         arrived = now
         if not fresh_connection:
-            round_trip = now - sent_at
-            self._round_trip = round_trip if self._round_trip is None else min(self._round_trip, round_trip)
-            arrived = now - self._round_trip
+            self._learn_round_trip(now - sent_at)
+            arrived -= self._certain_round_trip()
         self._held -= 1
         bisect.insort(self._arrivals, arrived)
         self._wake()
+
+    def _learn_round_trip(self, round_trip: int) -> None:
+        self._round_trips += 1
+        self._shortest = round_trip if self._round_trips == 1 else min(self._shortest, round_trip)
+        self._usual += (round_trip - self._usual) // min(self._round_trips, 16)
+
+    def _certain_round_trip(self) -> int:
+        if self._round_trips < _ROUND_TRIPS_TO_TRUST:
+            return 0
+        jitter = self._usual - self._shortest
+        return max(0, self._shortest - 2 * jitter)
 
     def _free(self, arrived: bool) -> None:
         self._held -= 1
@@ -179,7 +220,8 @@ class Window:
         self._wake()
 
     def _wake(self) -> None:
-        self._changed.set()
+        if self._queue:
+            self._queue[0].woken.set()
 
 
 def _now() -> int:

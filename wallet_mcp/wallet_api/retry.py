@@ -12,11 +12,10 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 import httpx
 
-from wallet_mcp.wallet_api.clock import ServerClock, iso_utc, server_time_of
+from wallet_mcp.wallet_api.clock import ServerClock, http_date, iso_utc, server_time_of
 from wallet_mcp.wallet_api.envelope import Envelope, read_envelope
 from wallet_mcp.wallet_api.errors import ApiError, Code, Endpoint, Exchange
 from wallet_mcp.wallet_api.pacing import Place, Window
@@ -33,7 +32,7 @@ RETRIES: Mapping[Code, int] = {
     "dns": 2,
     "bad_gateway": 3,
     "not_json": 1,
-    42900: 6,
+    42900: 12,
     50000: 1,
     50001: 3,
     40103: 1,
@@ -106,11 +105,13 @@ class Caller:
         failures: Counter[Code] = Counter()
         attempts = 0
         last: ApiError | None = None
+        ticket = self._window.ticket()
         while True:
             try:
-                return await self._attempt(call, deadline)
+                return await self._attempt(call, deadline, ticket)
             except ApiError as error:
                 if error.code == "busy" and last is not None:
+                    last.elapsed_s = loop.time() - started
                     raise last from None  # the queue is only why there is no further attempt
                 attempts += error.attempts
                 error.endpoint, error.attempts = call.endpoint, attempts
@@ -124,8 +125,8 @@ class Caller:
                 last = error
             await asyncio.sleep(wait)
 
-    async def _attempt(self, call: Call, deadline: float) -> Outcome:
-        async with self._window.place(deadline) as place:
+    async def _attempt(self, call: Call, deadline: float, ticket: int) -> Outcome:
+        async with self._window.place(deadline, ticket) as place:
             remaining = deadline - asyncio.get_running_loop().time()
             if remaining <= 0:
                 place.free(arrived=False)
@@ -157,10 +158,8 @@ class Caller:
             envelope = read_envelope(sent.received)
         except ApiError as found:
             error = found
-        message = error.message if error else ""
-        server_time = server_time_of(
-            headers.get("x-oc-server-time"), message, envelope.timestamp, headers.get("date")
-        )
+        message, timestamp = (error.message, error.timestamp) if error else ("", envelope.timestamp)
+        server_time = server_time_of(headers.get("x-oc-server-time"), message, timestamp, headers.get("date"))
         exchange = Exchange(
             http_status=sent.received.status,
             trace_id=headers.get("x-oc-trace-id", ""),
@@ -180,7 +179,7 @@ class Caller:
         ):
             self._clock.learn(server_time, sent_at, received_at)
         if exchange.trace_id or rate.limit is not None:
-            self._window.learn_limit(rate.limit, rate.remaining)
+            self._window.learn_limit(rate.limit, rate.remaining, place.sent_at)
         if error is not None:
             raise error
         return Outcome(
@@ -230,11 +229,8 @@ def _retry_after(headers: Mapping[str, str], server_now: float) -> float | None:
     seconds = _integer(text)
     if seconds is not None:
         return min(float(seconds), _RETRY_AFTER_CAP_S)
-    try:
-        wait = parsedate_to_datetime(text).timestamp() - server_now
-    except (ValueError, OverflowError):
-        return None
-    return min(max(wait, 0.0), _RETRY_AFTER_CAP_S)
+    until = http_date(text)
+    return None if until is None else min(max(until - server_now, 0.0), _RETRY_AFTER_CAP_S)
 
 
 def _integer(text: str | None) -> int | None:

@@ -40,15 +40,16 @@ class Signer(Protocol):
 
 
 class HmacSigner:
-    """HMAC-SHA256 with the secret string's UTF-8 bytes as the key."""
+    """HMAC-SHA256 with the secret string's UTF-8 bytes as the key. Raises `BadKey` for what has no such bytes."""
 
     algorithm: Algorithm = "HMAC-SHA256"
 
     def __init__(self, secret: SecretStr) -> None:
+        _utf8(secret)
         self._secret = secret
 
     def sign(self, prehash: bytes) -> str:
-        key = self._secret.get_secret_value().encode()
+        key = _utf8(self._secret)
         return base64.b64encode(hmac.new(key, prehash, hashlib.sha256).digest()).decode()
 
 
@@ -67,19 +68,27 @@ class Ed25519Signer:
         return base64.b64encode(self._key.sign(prehash)).decode()
 
 
+def _utf8(secret: SecretStr) -> bytes:
+    text = secret.get_secret_value()
+    # Undecodable bytes of the environment come as surrogates. The codec's own error would hold the whole text.
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise BadKey("it is not UTF-8 text")
+    return text.encode()
+
+
 def _load_private_key(pem: SecretStr, passphrase: SecretStr | None) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     # A PEM kept in one line of a .env file carries its line breaks as the two characters "\n".
-    text = pem.get_secret_value().replace("\\n", "\n").strip()
-    if "PUBLIC KEY-----" in text:
+    text = _utf8(pem).replace(b"\\n", b"\n").strip()
+    if b"PUBLIC KEY-----" in text:
         raise BadKey("it holds a public key; the private key of the pair is needed")
-    if not text.startswith("-----BEGIN "):
+    if not text.startswith(b"-----BEGIN "):
         raise BadKey("it is not PEM text (no -----BEGIN line)")
-    password = passphrase.get_secret_value().encode() if passphrase else None
+    password = _utf8(passphrase) if passphrase else None
     try:
-        key = load_pem_private_key(text.encode(), password)
+        key = load_pem_private_key(text, password)
     except TypeError:
         # The library's words for both cases: encrypted without a password, or a password without encryption.
         if password is None:
@@ -95,7 +104,8 @@ def _load_private_key(pem: SecretStr, passphrase: SecretStr | None) -> Ed25519Pr
 
 def prehash(timestamp: str, method: str, raw_path: bytes, body: bytes) -> bytes:
     """The bytes that are signed: timestamp, method, path with raw query, body; nothing between (contract §1.3)."""
-    return timestamp.encode() + method.upper().encode() + raw_path + (b"" if method.upper() == "GET" else body)
+    method = method.upper()
+    return timestamp.encode() + method.encode() + raw_path + (b"" if method in ("GET", "HEAD") else body)
 
 
 class WalletAuth(httpx.Auth):

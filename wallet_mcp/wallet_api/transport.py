@@ -59,10 +59,17 @@ class Transport:
         self._client: httpx.AsyncClient | None = None
 
     def request(self, method: str, path: str, query: Sequence[tuple[str, str]], body: bytes | None) -> httpx.Request:
-        """A request that is not signed yet; `path` starts behind the base URL."""
-        url = httpx.URL(self._base_url + path)
-        if query:
-            url = url.copy_with(query=urlencode(query).encode())
+        """A request that is not signed yet; `path` starts behind the base URL.
+
+        Raises `ApiError` for a query that no URL can hold, and for proxy variables that cannot be used.
+        """
+        try:
+            url = httpx.URL(self._base_url + path)
+            if query:
+                url = url.copy_with(query=urlencode(query).encode())
+        except (httpx.InvalidURL, UnicodeError):
+            # A cursor comes from upstream and goes back as it is, of whatever length.
+            raise ApiError(code="uri_too_long", received="a query that no URL can hold; it was not sent") from None
         headers = {"Content-Type": "application/json"} if body is not None else {}
         return self._open_client().build_request(method, url, content=body, headers=headers)
 
@@ -89,7 +96,7 @@ class Transport:
                     with anyio.CancelScope(shield=True, deadline=anyio.current_time() + 1):
                         await response.aclose()
         except TimeoutError:
-            raise ApiError(code="timeout", received=f"no complete answer within {timeout_s:.0f} s") from None
+            raise ApiError(code="timeout", received=f"no complete answer within {timeout_s:.3g} s") from None
         except (httpx.HTTPError, OSError) as error:
             # The cause is dropped on purpose: its text can hold the URL with the address asked about.
             raise ApiError(code=name_failure(error)) from None
@@ -111,20 +118,26 @@ class Transport:
                 import truststore
 
                 verify = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            self._client = httpx.AsyncClient(
-                transport=self._transport,
-                verify=verify,
-                trust_env=not loopback and self._transport is None,
-                follow_redirects=False,
-                timeout=_TIMEOUTS,
-                limits=httpx.Limits(max_connections=50, max_keepalive_connections=10, keepalive_expiry=60),
-                # Compressed answers could grow past any cap before it acts.
-                headers={
-                    "Accept": "application/json",
-                    "Accept-Encoding": "identity",
-                    "User-Agent": f"wallet-mcp/{__version__}",
-                },
-            )
+            try:
+                self._client = httpx.AsyncClient(
+                    transport=self._transport,
+                    verify=verify,
+                    trust_env=not loopback and self._transport is None,
+                    follow_redirects=False,
+                    timeout=_TIMEOUTS,
+                    limits=httpx.Limits(max_connections=50, max_keepalive_connections=10, keepalive_expiry=60),
+                    # Compressed answers could grow past any cap before it acts.
+                    headers={
+                        "Accept": "application/json",
+                        "Accept-Encoding": "identity",
+                        "User-Agent": f"wallet-mcp/{__version__}",
+                    },
+                )
+            except (ImportError, ValueError, httpx.InvalidURL):
+                # httpx refuses a SOCKS proxy without its extra, and a proxy of a scheme it does not know.
+                raise ApiError(
+                    code="connection", received="a proxy variable names a proxy that cannot be used; HTTP proxies can"
+                ) from None
         return self._client
 
 

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.support.wallet_api import START
+from wallet_mcp.wallet_api.answers import DEGRADABLE, Answer, AnswerSource
+from wallet_mcp.wallet_api.envelope import Envelope
+from wallet_mcp.wallet_api.errors import ApiError, Code, Exchange
+from wallet_mcp.wallet_api.retry import Outcome, RateHeaders
+
+pytestmark = pytest.mark.anyio
+
+
+class Upstream:
+    """Counts its calls and answers with their number, or with an error."""
+
+    def __init__(self, *, size: int = 100, seconds: float = 0.0) -> None:
+        self.calls = 0
+        self.error: ApiError | None = None
+        self.size = size
+        self.seconds = seconds
+
+    async def __call__(self) -> Outcome:
+        self.calls += 1
+        await asyncio.sleep(self.seconds)
+        if self.error:
+            raise self.error
+        exchange = Exchange(sandbox=True)
+        envelope = Envelope([self.calls], None)
+        return Outcome(envelope, exchange, START, self.size, RateHeaders(None, None, None), "a=0x1")
+
+
+async def ask(source: AnswerSource, upstream: Upstream, key: str = "key", lifetime_s: float = 15) -> Answer[object]:
+    return await source.get(key, upstream, lambda outcome: outcome.envelope.data[0], lambda _data, _at: lifetime_s)
+
+
+async def test_answer_carries_where_and_when_it_comes_from() -> None:
+    source, upstream = AnswerSource(10_000, 600), Upstream()
+    assert await ask(source, upstream) == Answer(1, START, 0.0, True, "a=0x1")
+    await asyncio.sleep(10)
+    assert await ask(source, upstream) == Answer(1, START, 10.0, True, "a=0x1")
+
+
+async def test_answer_is_asked_for_again_after_its_lifetime() -> None:
+    source, upstream = AnswerSource(10_000, 600), Upstream()
+    await ask(source, upstream)
+    await asyncio.sleep(15)
+    assert (await ask(source, upstream)).data == 2
+
+
+async def test_lifetime_is_told_the_data_and_the_server_time() -> None:
+    seen: list[tuple[object, float]] = []
+
+    def lifetime_s(data: object, at: float) -> float:
+        seen.append((data, at))
+        return 1
+
+    await AnswerSource(10_000, 600).get("key", Upstream(), lambda outcome: outcome.size, lifetime_s)
+    assert seen == [(100, START)]
+
+
+@pytest.mark.parametrize("code", sorted(DEGRADABLE, key=str))
+async def test_older_answer_serves_when_the_api_fails(code: Code) -> None:
+    source, upstream = AnswerSource(10_000, 600), Upstream()
+    await ask(source, upstream)
+    await asyncio.sleep(100)
+    upstream.error = ApiError(code=code)
+    answer = await ask(source, upstream)
+    assert (answer.data, answer.age_s, answer.stale_because) == (1, 100.0, upstream.error)
+    upstream.error = None
+    fresh = await ask(source, upstream)
+    assert (fresh.data, fresh.stale_because) == (3, None)
+
+
+@pytest.mark.parametrize("code", [40001, 40101, 40102, 40103, 40104, 40304, "tls", "redirect", "unexpected_answer"])
+async def test_failures_that_concern_the_question_or_the_setup_are_never_papered_over(code: Code) -> None:
+    source, upstream = AnswerSource(10_000, 600), Upstream()
+    await ask(source, upstream)
+    await asyncio.sleep(100)
+    upstream.error = ApiError(code=code)
+    with pytest.raises(ApiError) as raised:
+        await ask(source, upstream)
+    assert raised.value is upstream.error
+
+
+@pytest.mark.parametrize(("max_stale_s", "age_s", "serves"), [(600, 614, True), (600, 615, False), (0, 15, False)])
+async def test_stale_allowance(max_stale_s: float, age_s: float, serves: bool) -> None:
+    source, upstream = AnswerSource(10_000, max_stale_s), Upstream()
+    await ask(source, upstream)
+    await asyncio.sleep(age_s)
+    upstream.error = ApiError(code=50001)
+    if serves:
+        assert (await ask(source, upstream)).age_s == age_s
+        return
+    with pytest.raises(ApiError):
+        await ask(source, upstream)
+
+
+async def test_errors_are_never_kept() -> None:
+    source, upstream = AnswerSource(10_000, 600), Upstream()
+    upstream.error = ApiError(code=50001)
+    for _ in range(2):
+        with pytest.raises(ApiError):
+            await ask(source, upstream)
+    upstream.error = None
+    assert (await ask(source, upstream)).data == 3
+
+
+async def test_data_that_cannot_be_read_is_not_kept() -> None:
+    source, upstream = AnswerSource(10_000, 600), Upstream()
+
+    def read(_outcome: Outcome) -> object:
+        raise ApiError(code="unexpected_answer")
+
+    with pytest.raises(ApiError):
+        await source.get("key", upstream, read, lambda _data, _at: 15)
+    assert (await ask(source, upstream)).data == 2
+
+
+async def test_size_counts_against_the_bound() -> None:
+    source, upstream = AnswerSource(5_000, 600), Upstream(size=3_000)
+    await ask(source, upstream, "a")
+    await ask(source, upstream, "b")
+    assert (await ask(source, upstream, "a")).data == 3
+
+
+async def test_concurrent_calls_share_one_request_and_its_failure() -> None:
+    source, upstream = AnswerSource(10_000, 600), Upstream(seconds=1)
+    answers = await asyncio.gather(*(ask(source, upstream) for _ in range(5)))
+    assert {answer.data for answer in answers} == {1}
+    assert upstream.calls == 1
+    upstream.error = ApiError(code=40001)
+    failures = await asyncio.gather(*(ask(source, upstream, "other") for _ in range(5)), return_exceptions=True)
+    assert all(failure is upstream.error for failure in failures)
+    assert upstream.calls == 2
+
+
+async def test_answer_is_kept_although_its_first_caller_left() -> None:
+    source, upstream = AnswerSource(10_000, 600), Upstream(seconds=1)
+    first, second = (asyncio.create_task(ask(source, upstream)) for _ in range(2))
+    await asyncio.sleep(0.5)
+    first.cancel()
+    assert (await second).data == 1
+    assert (await ask(source, upstream)).data == 1

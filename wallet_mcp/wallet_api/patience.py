@@ -1,0 +1,73 @@
+"""Waiting for the caller: a model has no timer, so an early repeat of a call is held until its time has come.
+
+After a failure that names a delay (42900, 50001) the same call sent again before that delay has passed would meet
+the same failure and spend a place in the rate window. It waits here instead where its deadline allows, and otherwise
+fails at once with the time that remains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from wallet_mcp.wallet_api.errors import ApiError, Code
+
+PROVIDER_PAUSE_S = 8.0
+"""How long to leave the balance provider alone after a 50001 that outlasted its retries; upstream names no time."""
+
+REFUSED_PAUSE_S = 1.0
+"""The same after a 42900 without Retry-After: the rate window is one second (contract §1.9)."""
+
+_PAUSES: dict[Code, float] = {50001: PROVIDER_PAUSE_S, 42900: REFUSED_PAUSE_S}
+_ROOM_S = 2.0
+"""What must be left of the deadline after the wait for the call itself."""
+_MAX_KEPT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    code: Code
+    until: float
+
+
+class Patience:
+    """The calls that are not to be sent again before a time. All times are event-loop seconds."""
+
+    def __init__(self) -> None:
+        self._holds: dict[Hashable, _Hold] = {}
+
+    async def wait(self, key: Hashable, deadline: float) -> None:
+        """Return when the call may be sent.
+
+        Raises the failure that named the delay, as an `ApiError` with the time that remains, when waiting for it
+        would leave no room for the call.
+        """
+        hold = self._holds.get(key)
+        if hold is None:
+            return
+        remaining = hold.until - asyncio.get_running_loop().time()
+        if remaining <= 0:
+            self.forget(key)
+            return
+        if hold.until + _ROOM_S > deadline:
+            raise ApiError(code=hold.code, retry_after_s=float(math.ceil(remaining)), attempts=0, held=True)
+        await asyncio.sleep(remaining)
+
+    def remember(self, key: Hashable, error: ApiError) -> None:
+        """Take in a failure: where it names a delay, or its code implies one, the call is held for so long."""
+        pause = _PAUSES.get(error.code)
+        if pause is None or error.held:
+            return
+        error.retry_after_s = pause if error.retry_after_s is None else error.retry_after_s
+        error.held = True
+        now = asyncio.get_running_loop().time()
+        if len(self._holds) >= _MAX_KEPT:
+            self._holds = {kept: hold for kept, hold in self._holds.items() if hold.until > now}
+        if len(self._holds) < _MAX_KEPT:
+            self._holds[key] = _Hold(error.code, now + error.retry_after_s)
+
+    def forget(self, key: Hashable) -> None:
+        """The call was answered."""
+        self._holds.pop(key, None)
