@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from tests.support.wallet_api import START
-from wallet_mcp.wallet_api.answers import DEGRADABLE, Answer, AnswerSource
+from wallet_mcp.wallet_api.answers import DEGRADABLE, Answer, AnswerSource, Place
+from wallet_mcp.wallet_api.cooldown import ADDRESSES
 from wallet_mcp.wallet_api.envelope import Envelope
 from wallet_mcp.wallet_api.errors import ApiError, Code, Exchange
+from wallet_mcp.wallet_api.patience import PROVIDER_PAUSE_S
 from wallet_mcp.wallet_api.retry import Outcome, RateHeaders
 
 pytestmark = pytest.mark.anyio
@@ -144,3 +146,70 @@ async def test_answer_is_kept_although_its_first_caller_left() -> None:
     first.cancel()
     assert (await second).data == 1
     assert (await ask(source, upstream)).data == 1
+
+
+async def test_joiner_with_more_time_starts_work_anew_that_ended_with_its_starters_deadline() -> None:
+    source, upstream = AnswerSource(10_000, 600), Upstream(seconds=3)
+    upstream.error = ApiError(code="timeout")
+    loop = asyncio.get_running_loop()
+
+    async def caller(seconds: float) -> Answer[object] | ApiError:
+        try:
+            return await source.get(
+                "key",
+                upstream,
+                lambda outcome: outcome.envelope.data[0],
+                lambda _data, _at: 15,
+                deadline=loop.time() + seconds,
+            )
+        except ApiError as error:
+            return error
+
+    short = asyncio.create_task(caller(3))
+    await asyncio.sleep(1)
+    long = asyncio.create_task(caller(25))
+    twin = asyncio.create_task(caller(3.5))
+    await asyncio.sleep(2.5)
+    upstream.error = None
+    ended = await asyncio.gather(short, long, twin)
+    assert [isinstance(one, ApiError) for one in ended] == [True, False, True]
+    assert upstream.calls == 2
+
+
+async def test_an_early_repeat_waits_for_the_stated_time_and_an_answer_ends_the_wait() -> None:
+    source, upstream = AnswerSource(10_000, 0), Upstream()
+    upstream.error = ApiError(code=50001)
+    with pytest.raises(ApiError) as raised:
+        await ask(source, upstream)
+    assert (raised.value.held, raised.value.retry_after_s) == (True, PROVIDER_PAUSE_S)
+    upstream.error = None
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    assert (await ask(source, upstream, "other")).data == 2
+    assert loop.time() == started
+    assert (await ask(source, upstream)).data == 3
+    assert loop.time() == started + PROVIDER_PAUSE_S
+    await asyncio.sleep(15)
+    started = loop.time()
+    assert (await ask(source, upstream)).data == 4
+    assert loop.time() == started
+
+
+async def test_a_place_whose_provider_is_down_is_not_asked() -> None:
+    source, upstream = AnswerSource(10_000, 0), Upstream()
+    upstream.error = ApiError(code=50001)
+
+    async def at(address: str, chain: str = "56") -> Answer[object]:
+        place = Place(("all_token_balances", chain), address)
+        return await source.get(
+            (address, chain), upstream, lambda outcome: outcome.size, lambda _data, _at: 15, place=place
+        )
+
+    for number in range(ADDRESSES):
+        with pytest.raises(ApiError):
+            await at(f"a{number}")
+    with pytest.raises(ApiError) as raised:
+        await at("new")
+    assert (raised.value.code, raised.value.cooling, upstream.calls) == (50001, True, ADDRESSES)
+    upstream.error = None
+    assert (await at("new", "1")).data == 100

@@ -75,13 +75,21 @@ async def test_lifetime_of_each_kind_of_answer(ask: Ask, data: list[object], lif
 
 
 async def test_lifetimes_are_adjustable() -> None:
-    wire = Scripted(success([]))
+    wire = Scripted(success([{"binanceChainId": "1"}]))
     api = make_api(wire, make_config(lifetimes=Lifetimes(chains_s=0, balances_s=60)))
     for _ in range(2):
         await chains()(api)
         await balances()(api)
         await asyncio.sleep(59)
     assert len(wire.requests) == 3
+
+
+async def test_an_empty_chain_list_is_not_kept_for_an_hour() -> None:
+    wire = Scripted(success([]), success([{"binanceChainId": "1"}]))
+    api = make_api(wire)
+    assert (await chains()(api)).data == ()
+    await asyncio.sleep(16)
+    assert len((await chains()(api)).data) == 1
 
 
 async def test_pending_transaction_that_settles() -> None:

@@ -285,6 +285,7 @@ async def test_clock_error_that_stays_tells_the_measured_difference() -> None:
         Scripted(refusal(40103, "Timestamp expired", status=401, x_oc_server_time=str(START_MS + 5000)))
     )
     assert error is not None
+    assert error.attempts == 2
     assert error.clock_difference_s == pytest.approx(5)
 
 

@@ -204,8 +204,8 @@ def test_a_proxy_that_cannot_be_used_is_a_failure_in_words(proxy: str, monkeypat
     monkeypatch.setenv("ALL_PROXY", proxy)
     with pytest.raises(ApiError) as raised:
         Transport(BASE_URL).request("GET", "/x", (), None)
-    assert raised.value.code == "connection"
-    assert raised.value.received == "a proxy variable names a proxy that cannot be used; HTTP proxies can"
+    assert raised.value.code == "proxy"
+    assert raised.value.received == "a proxy of a kind that this server cannot use; HTTP proxies can be used"
 
 
 @pytest.mark.anyio

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from wallet_mcp.wallet_api.cache import AnswerCache, Entry, SingleFlight
+from wallet_mcp.wallet_api.cooldown import Cooldown
 from wallet_mcp.wallet_api.errors import ApiError, Code
+from wallet_mcp.wallet_api.patience import Patience
 from wallet_mcp.wallet_api.retry import Outcome
 
 T = TypeVar("T")
@@ -42,12 +46,22 @@ class _Kept(Generic[T]):
     sandbox_wallets: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call asks: endpoint and chain, and for whom. Only calls of one chain have a place."""
+
+    where: tuple[str, str]
+    address: str
+
+
 class AnswerSource:
     """Answers by canonical key, from the cache or from one shared call."""
 
     def __init__(self, max_bytes: int, max_stale_s: float) -> None:
         self._cache: AnswerCache[_Kept[object]] = AnswerCache(max_bytes, max_stale_s)
         self._flights: SingleFlight[Entry[_Kept[object]]] = SingleFlight()
+        self._patience = Patience()
+        self._cooldown = Cooldown()
 
     async def get(
         self,
@@ -55,12 +69,16 @@ class AnswerSource:
         fetch: Callable[[], Awaitable[Outcome]],
         read: Callable[[Outcome], T],
         lifetime_s: Callable[[T, float], float],
+        *,
+        deadline: float = math.inf,
+        place: Place | None = None,
     ) -> Answer[T]:
-        """The answer of `key`.
+        """The answer of `key`, before `deadline` (event-loop seconds).
 
         `fetch` makes the upstream call, `read` its wire model, `lifetime_s` tells from data and server time how
-        long it stays fresh. Errors are never kept. When `fetch` fails with a failure that says nothing about the
-        question, an older answer within the stale allowance is given instead, marked with that failure.
+        long it stays fresh. `place` is what cools down when its provider is down. Errors are never kept. When `fetch`
+        fails with a failure that says nothing about the question, an older answer within the stale allowance is given
+        instead, marked with that failure.
         """
         loop = asyncio.get_running_loop()
         kept = self._cache.get(key)
@@ -68,21 +86,37 @@ class AnswerSource:
             return _answer(cast(Entry[_Kept[T]], kept), loop.time())
 
         async def work() -> Entry[_Kept[object]]:
-            outcome = await fetch()
-            data = read(outcome)
+            await self._patience.wait(key, deadline)
+            with self._cooldown.watch(place.where, place.address) if place else nullcontext():
+                try:
+                    outcome = await fetch()
+                except ApiError as error:
+                    self._patience.remember(key, error)
+                    raise
+            self._patience.forget(key)
+            data = _read(read, outcome)
             value: _Kept[object] = _Kept(data, outcome.server_time, outcome.exchange.sandbox, outcome.sandbox_wallets)
             entry = Entry(value, loop.time(), lifetime_s(data, outcome.server_time), outcome.size + 1_000)
             self._cache.put(key, entry)
             return entry
 
         try:
-            entry = await self._flights.run(key, work)
+            entry = await self._flights.run(key, work, deadline)
         except ApiError as error:
             old = self._cache.get(key)
             if old is None or error.code not in DEGRADABLE:
                 raise
             return _answer(cast(Entry[_Kept[T]], old), loop.time(), error)
         return _answer(cast(Entry[_Kept[T]], entry), loop.time())
+
+
+def _read(read: Callable[[Outcome], T], outcome: Outcome) -> T:
+    try:
+        return read(outcome)
+    except ApiError as error:
+        # It came as a success: the facts of its exchange stand in the outcome.
+        error.exchange, error.attempts, error.elapsed_s = outcome.exchange, outcome.attempts, outcome.elapsed_s
+        raise
 
 
 def _answer(entry: Entry[_Kept[T]], now: float, stale_because: ApiError | None = None) -> Answer[T]:

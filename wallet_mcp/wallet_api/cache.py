@@ -7,6 +7,7 @@ An entry outlives its lifetime by the stale allowance, so that an old answer is 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -14,6 +15,9 @@ from typing import Generic, TypeVar
 from cachetools import TLRUCache
 
 T = TypeVar("T")
+
+_WORTH_ANOTHER_S = 2.0
+"""Seconds of a deadline that make a second try worth while for those who joined work that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,9 @@ class AnswerCache(Generic[T]):
 
 
 class _Flight(Generic[T]):
-    def __init__(self, task: asyncio.Task[T]) -> None:
+    def __init__(self, task: asyncio.Task[T], deadline: float) -> None:
         self.task = task
+        self.deadline = deadline
         self.waiting = 0
 
 
@@ -75,11 +80,28 @@ class SingleFlight(Generic[T]):
     def __init__(self) -> None:
         self._flights: dict[Hashable, _Flight[T]] = {}
 
-    async def run(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
-        """The result of `work`, started here unless the same key is already under way."""
+    async def run(self, key: Hashable, work: Callable[[], Awaitable[T]], deadline: float = math.inf) -> T:
+        """The result of `work`, started here unless the same key is already under way.
+
+        Work under way may end with its starter's `deadline` (event-loop seconds). Who joined it and has more time
+        starts it anew then.
+        """
+        joined = self._flights.get(key)
+        try:
+            return await self._share(key, work, deadline)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            now = asyncio.get_running_loop().time()
+            more_time = joined is not None and deadline - joined.deadline >= _WORTH_ANOTHER_S
+            if not more_time or deadline - now < _WORTH_ANOTHER_S:
+                raise
+        return await self._share(key, work, deadline)
+
+    async def _share(self, key: Hashable, work: Callable[[], Awaitable[T]], deadline: float) -> T:
         flight = self._flights.get(key)
         if flight is None:
-            flight = _Flight(asyncio.ensure_future(_as_coroutine(work)))
+            flight = _Flight(asyncio.ensure_future(_as_coroutine(work)), deadline)
             self._flights[key] = flight
             flight.task.add_done_callback(lambda task: self._landed(key, task))
         flight.waiting += 1

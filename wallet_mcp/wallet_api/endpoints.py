@@ -6,17 +6,16 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import httpx
 from pydantic import SecretStr
 
-from wallet_mcp.wallet_api.answers import Answer, AnswerSource
+from wallet_mcp.wallet_api.answers import Answer, AnswerSource, Place
 from wallet_mcp.wallet_api.clock import ServerClock
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import (
-    M,
     WireBalancePage,
     WireChain,
     WireDetail,
@@ -105,8 +104,10 @@ class WalletApi:
         return await self._answers.get(
             (*self._scope, "chains"),
             lambda: self._caller.call(_chains_call(), deadline),
-            lambda outcome: _read(WireChain, outcome),
-            lambda _rows, _at: self._config.lifetimes.chains_s,
+            lambda outcome: read_rows(WireChain, outcome.envelope.data),
+            # No chains at all is no answer to keep for an hour.
+            lambda rows, _at: self._config.lifetimes.chains_s if rows else self._config.lifetimes.balances_s,
+            deadline=deadline,
         )
 
     async def probe(self, *, deadline: float) -> tuple[RateHeaders, Outcome]:
@@ -131,9 +132,9 @@ class WalletApi:
         call = Call("all_token_balances", "GET", f"{_BALANCES}/all-token-balances-by-address", query)
 
         def read(outcome: Outcome) -> WireBalancePage:
-            entries = _read(WireBalancePage, outcome)
+            entries = read_rows(WireBalancePage, outcome.envelope.data)
             rows = tuple(row for entry in entries for row in entry.token_assets)
-            _check_owner(rows, address, outcome)
+            _check_owner(rows, address)
             first = entries[0] if entries else WireBalancePage()
             return first.model_copy(update={"token_assets": rows})
 
@@ -142,6 +143,8 @@ class WalletApi:
             lambda: self._caller.call(call, deadline),
             read,
             lambda _page, _at: self._config.lifetimes.balances_s,
+            deadline=deadline,
+            place=Place(("all_token_balances", chain), _fold(address)),
         )
 
     async def token_balances(
@@ -175,8 +178,10 @@ class WalletApi:
                 return outcome
 
         def read(outcome: Outcome) -> tuple[WireToken, ...]:
-            rows = tuple(row for entry in _read(WireBalancePage, outcome) for row in entry.token_assets)
-            _check_owner(rows, address, outcome)
+            rows = tuple(
+                row for entry in read_rows(WireBalancePage, outcome.envelope.data) for row in entry.token_assets
+            )
+            _check_owner(rows, address)
             return rows
 
         asked = tuple(sorted({(token.chain, _fold(token.contract)) for token in tokens}))
@@ -185,6 +190,8 @@ class WalletApi:
             fetch,
             read,
             lambda _rows, _at: self._config.lifetimes.balances_s,
+            deadline=deadline,
+            place=_place("token_balances", {token.chain for token in tokens}, address),
         )
 
     async def transactions(
@@ -218,8 +225,10 @@ class WalletApi:
         return await self._answers.get(
             (*self._scope, "history", *key),
             lambda: self._caller.call(call, deadline),
-            lambda outcome: _read(WireHistory, outcome),
+            lambda outcome: read_rows(WireHistory, outcome.envelope.data),
             lambda _pages, _at: self._config.lifetimes.history_s,
+            deadline=deadline,
+            place=_place("transactions", chains, address),
         )
 
     async def transaction_detail(
@@ -231,8 +240,10 @@ class WalletApi:
         return await self._answers.get(
             (*self._scope, "detail", chain, _fold(tx_hash)),
             lambda: self._caller.call(call, deadline),
-            lambda outcome: _read(WireDetail, outcome),
+            lambda outcome: read_rows(WireDetail, outcome.envelope.data),
             self._detail_lifetime,
+            deadline=deadline,
+            place=Place(("transaction_detail", chain), _fold(tx_hash)),
         )
 
     async def close(self) -> None:
@@ -265,18 +276,14 @@ def _token_call(address: str, tokens: Sequence[TokenRef], native_form: str) -> C
     return Call("token_balances", "POST", f"{_BALANCES}/token-balances-by-address", body=compact)
 
 
-def _read(model: type[M], outcome: Outcome) -> tuple[M, ...]:
-    try:
-        return read_rows(model, outcome.envelope.data)
-    except ApiError as error:
-        error.exchange = outcome.exchange
-        raise
+def _place(endpoint: str, chains: Collection[str], address: str) -> Place | None:
+    return Place((endpoint, next(iter(chains))), _fold(address)) if len(chains) == 1 else None
 
 
-def _check_owner(rows: Sequence[WireToken], address: str, outcome: Outcome) -> None:
+def _check_owner(rows: Sequence[WireToken], address: str) -> None:
     # Every row echoes the address asked about: balances of another one must never be shown.
     if any(row.address and _fold(row.address) != _fold(address) for row in rows):
-        raise ApiError(code="unexpected_answer", received="balances of another address", exchange=outcome.exchange)
+        raise ApiError(code="unexpected_answer", received="balances of another address")
 
 
 def _fold(value: str) -> str:

@@ -24,6 +24,7 @@ TransportCode = Literal[
     "refused",  # nothing listens at the address
     "tls",  # no trusted TLS connection
     "connection",  # the connection broke or never came up, for another reason
+    "proxy",  # a proxy variable names a proxy that cannot be used
     "redirect",  # a 3xx answer; following one would send a signed request elsewhere
     "not_json",  # an answer that is no JSON: a proxy's or a captive portal's page, an empty or cut-off body
     "unexpected_answer",  # JSON, but none of the known envelopes
@@ -66,7 +67,7 @@ class ApiError(Exception):
     `wallet.chain_text` before anybody reads it. `received`: our own description of an answer that was not
     understood. `retry_after_s`: what the gateway asked for (contract §1.9). `attempts` and `elapsed_s` cover all
     sends of the call. `clock_difference_s`: server time less our time, where the error is about clocks. `held`: until
-    `retry_after_s` has passed the client itself holds the same call. `cooling`: nothing was sent, because the provider
+    `retry_after_s` has passed the client itself holds the same call. `cooling`: nothing was sent, for the provider
     was found to be down. `timestamp`: that of the error's own envelope, as received.
     """
 

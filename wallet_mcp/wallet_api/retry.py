@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -65,6 +65,8 @@ class Outcome:
     size: int
     rate: RateHeaders
     sandbox_wallets: str
+    attempts: int = 1
+    elapsed_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ class Caller:
         ticket = self._window.ticket()
         while True:
             try:
-                return await self._attempt(call, deadline, ticket)
+                outcome = await self._attempt(call, deadline, ticket)
+                return replace(outcome, attempts=attempts + 1, elapsed_s=loop.time() - started)
             except ApiError as error:
                 if error.code == "busy" and last is not None:
                     last.elapsed_s = loop.time() - started
@@ -172,6 +175,7 @@ class Caller:
             error.exchange = exchange
             error.retry_after_s = _retry_after(headers, server_time or self._clock.now())
             if server_time is not None and is_clock_error(error):
+                # Against the local clock, corrected or not: that is the one an operator can set.
                 error.clock_difference_s = server_time - (sent_at + received_at) / 2
         # A page of a proxy has a Date too: only the gateway's own header, or a 40103, sets our clock.
         if server_time is not None and (

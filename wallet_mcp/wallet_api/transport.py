@@ -136,7 +136,7 @@ class Transport:
             except (ImportError, ValueError, httpx.InvalidURL):
                 # httpx refuses a SOCKS proxy without its extra, and a proxy of a scheme it does not know.
                 raise ApiError(
-                    code="connection", received="a proxy variable names a proxy that cannot be used; HTTP proxies can"
+                    code="proxy", received="a proxy of a kind that this server cannot use; HTTP proxies can be used"
                 ) from None
         return self._client
 
