@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import SecretStr
 
+from wallet_mcp.wallet.labels import NO_LABELS, BadLabels, Labels, parse_labels
 from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL, Lifetimes
 from wallet_mcp.wallet_api.signing import Algorithm, BadKey, Ed25519Signer, HmacSigner, Signer
 from wallet_mcp.wallet_api.transport import is_loopback
@@ -25,9 +27,11 @@ N = TypeVar("N", int, float)
 AmountUnit = Literal["auto", "base", "scaled"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
+_SETTING = re.compile(r"WALLET_MCP_[A-Z0-9_]{1,40}")
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}\s*")
 _SECRETS = ("API_KEY", "SECRET_KEY", "PRIVATE_KEY", "PRIVATE_KEY_PASSPHRASE")
 _MAX_FILE = 16_384
+_AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Settings:
     deadline_s: float = 25.0
     max_stale_s: float = 600.0
     tx_amount_unit: AmountUnit = "auto"
+    wallets: Labels = NO_LABELS
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     cache_mb: int = 32
     sandbox: bool = False
@@ -88,13 +93,14 @@ def load_settings(environment: Mapping[str, str], *, sandbox: bool = False) -> S
             for kind in fields(Lifetimes)
         }
     )
-    settings = Settings(
+    return Settings(
         credentials=credentials,
         base_url=_base_url(reader),
         recv_window_ms=reader.number("RECV_WINDOW_MS", 5000, 1, 60_000),
         deadline_s=reader.number("DEADLINE_S", 25.0, 1.0, 600.0),
         max_stale_s=reader.number("MAX_STALE_S", 600.0, 0.0, 86_400.0),
         tx_amount_unit=reader.choice("TX_AMOUNT_UNIT", "auto", ("auto", "base", "scaled")),
+        wallets=reader.labels(),
         lifetimes=lifetimes,
         cache_mb=reader.number("CACHE_MB", 32, 1, 4096),
         sandbox=use_sandbox,
@@ -103,9 +109,8 @@ def load_settings(environment: Mapping[str, str], *, sandbox: bool = False) -> S
         missing=tuple(reader.missing),
         bad_credentials=tuple(reader.bad_credentials),
         problems=tuple(reader.problems),
-        notes=tuple(reader.notes),
+        notes=(*reader.notes, *reader.unknown_names()),
     )
-    return settings
 
 
 class _Reader:
@@ -113,6 +118,7 @@ class _Reader:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+        self._asked: set[str] = set()
         self.missing: list[str] = []
         self.bad_credentials: list[str] = []
         self.problems: list[str] = []
@@ -120,8 +126,27 @@ class _Reader:
 
     def text(self, name: str) -> str | None:
         """The value without surrounding white space; None when unset."""
+        self._asked.add(name)
         value = self._environment.get(f"WALLET_MCP_{name}", "")
         return None if not value.strip() or _PLACEHOLDER.fullmatch(value.strip()) else value.strip()
+
+    def unknown_names(self) -> list[str]:
+        """A sentence for each variable that looks like a setting and is none: most likely a slip of the pen."""
+        names = (name for name in self._environment if _SETTING.fullmatch(name))
+        strange = sorted(name for name in names if name.removeprefix("WALLET_MCP_") not in self._asked)
+        return [f"{name} is no setting of this server and was ignored." for name in strange[:5]]
+
+    def labels(self) -> Labels:
+        """The wallets named by WALLET_MCP_WALLETS."""
+        try:
+            return parse_labels(self.text("WALLETS") or "")
+        except BadLabels as bad:
+            self.problems.append(f"WALLET_MCP_WALLETS cannot be used: {bad}.".replace("..", "."))
+            return NO_LABELS
+
+    def given(self, name: str) -> bool:
+        """Whether a secret is set in either form, whatever it is worth."""
+        return self.text(name) is not None or self.text(f"{name}_FILE") is not None
 
     def secret(self, name: str) -> SecretStr | None:
         """A secret given as a value or, with `_FILE`, as the path of a file that holds it."""
@@ -135,7 +160,11 @@ class _Reader:
             return self._from_file(name, path)
         if value is None:
             return None
-        if self._environment[f"WALLET_MCP_{name}"] != value:
+        if not _is_unicode(value):
+            self.bad_credentials.append(f"WALLET_MCP_{name} is not UTF-8 text.")
+            return None
+        # A PEM ends with a line break by its nature.
+        if self._environment[f"WALLET_MCP_{name}"] != value and name != "PRIVATE_KEY":
             self.notes.append(f"WALLET_MCP_{name} had white space around it, which was left out.")
         return SecretStr(value)
 
@@ -144,10 +173,6 @@ class _Reader:
         try:
             with Path(path).expanduser().open("rb") as file:
                 content = file.read(_MAX_FILE + 1)
-            text = content.decode().strip()
-        except UnicodeDecodeError:
-            self.bad_credentials.append(f"{setting} names a file that is not UTF-8 text.")
-            return None
         except (OSError, RuntimeError, ValueError) as error:
             # Only the kind of failure: the path itself could be a secret pasted into the wrong setting.
             reason = "cannot be read"
@@ -159,6 +184,12 @@ class _Reader:
             return None
         if len(content) > _MAX_FILE:
             self.bad_credentials.append(f"{setting} names a file of more than 16 kB: that is no key.")
+            return None
+        try:
+            # Editors on Windows put a byte order mark first; it would silently become a part of the secret.
+            text = content.decode("utf-8-sig").strip()
+        except UnicodeDecodeError:
+            self.bad_credentials.append(f"{setting} names a file that is not UTF-8 text.")
             return None
         if not text:
             self.bad_credentials.append(f"{setting} names an empty file.")
@@ -172,7 +203,8 @@ class _Reader:
             return default
         kind = "a whole number" if isinstance(default, int) else "a number"
         try:
-            if len(text) > 20 or not text.isascii():
+            # Python's own reading also takes 5_000 and digits of any script.
+            if len(text) > 20 or not text.isascii() or "_" in text:
                 raise ValueError
             value = type(default)(text)
         except ValueError:
@@ -208,12 +240,15 @@ class _Reader:
 
 def _credentials(reader: _Reader) -> tuple[SecretStr | None, Credentials | None]:
     api_key, secret, pem, passphrase = (reader.secret(name) for name in _SECRETS)
-    broken = bool(reader.bad_credentials)
     if api_key is not None and not _is_key_id(api_key.get_secret_value()):
         reader.bad_credentials.append(
             "WALLET_MCP_API_KEY must be the key id alone: printable ASCII, no white space, at most 256 characters."
         )
-    if secret is not None and pem is not None:
+    if not reader.given("API_KEY"):
+        reader.missing.append("WALLET_MCP_API_KEY is not set.")
+    if not reader.given("SECRET_KEY") and not reader.given("PRIVATE_KEY"):
+        reader.missing.append("Neither WALLET_MCP_SECRET_KEY nor WALLET_MCP_PRIVATE_KEY is set.")
+    if reader.given("SECRET_KEY") and reader.given("PRIVATE_KEY"):
         reader.bad_credentials.append(
             "WALLET_MCP_SECRET_KEY (HMAC-SHA256) and WALLET_MCP_PRIVATE_KEY (Ed25519) are both set: keep the one of "
             "the algorithm that the key was created with."
@@ -222,13 +257,8 @@ def _credentials(reader: _Reader) -> tuple[SecretStr | None, Credentials | None]
     signer: Signer | None = None
     if secret is not None:
         signer = _checked(lambda: _hmac(secret), "WALLET_MCP_SECRET_KEY", reader)
-    elif pem is not None:
+    elif pem is not None and (passphrase is not None or not reader.given("PRIVATE_KEY_PASSPHRASE")):
         signer = _checked(lambda: Ed25519Signer(pem, passphrase), "WALLET_MCP_PRIVATE_KEY", reader)
-    if not broken and not reader.bad_credentials:
-        if api_key is None:
-            reader.missing.append("WALLET_MCP_API_KEY is not set.")
-        if secret is None and pem is None:
-            reader.missing.append("Neither WALLET_MCP_SECRET_KEY nor WALLET_MCP_PRIVATE_KEY is set.")
     if api_key is None or signer is None or reader.bad_credentials:
         return api_key, None
     return api_key, Credentials(api_key, signer)
@@ -246,9 +276,14 @@ def _hmac(secret: SecretStr) -> Signer:
     text = secret.get_secret_value()
     if "-----BEGIN" in text:
         raise BadKey("it holds a PEM; put that into WALLET_MCP_PRIVATE_KEY and leave this one out")
-    if len(text.split()) != 1 or any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise BadKey("it has white space or control characters inside; paste it again in one piece")
+    if " " in text or not text.isprintable():
+        raise BadKey("it has white space, control or invisible characters inside; paste it again in one piece")
     return HmacSigner(secret)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether the text can be encoded: bytes of the environment that are no UTF-8 arrive as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _is_key_id(text: str) -> bool:
@@ -267,19 +302,23 @@ def _base_url(reader: _Reader) -> str:
 
 
 def _base_url_problem(text: str) -> str:
+    if any(ord(character) <= 32 for character in text):
+        return "has white space inside."
     try:
         parts = urlsplit(text)
         port = parts.port
-    except ValueError:
+        # The client's own reading of the URL must succeed too, now and not at the first call.
+        _ = httpx.URL(text).host
+    except (ValueError, httpx.InvalidURL):
         return "is no URL; its default is https://web3.binance.com/build."
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not text.isascii():
         return "must be a URL such as https://web3.binance.com/build."
-    if any(ord(character) <= 32 for character in text):
-        return "has white space inside."
     if parts.username is not None or parts.password is not None:
         return "must not hold a user name or password."
     if "?" in text or "#" in text:
         return "must end with its path: no query and no fragment."
+    if not _AUTHORITY.fullmatch(parts.netloc):
+        return "must be a URL such as https://web3.binance.com/build."
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         return "must start with https://; plain http is allowed only towards this machine (127.0.0.1, localhost)."
     return ""

@@ -38,10 +38,11 @@ async def _call(tool_name: str, pairs: Sequence[str], as_json: bool, sandbox: bo
     async with Client(server_from_environment(sandbox=sandbox)) as client:
         result = await client.call_tool(tool_name, arguments)
     meta: dict[str, Any] = dict(result.meta or {}).get(META_KEY, {})
+    text = "\n".join(part.text for part in result.content if part.type == "text")
     if as_json:
-        print(json.dumps(meta if result.is_error else result.structured_content, ensure_ascii=False, indent=2))
+        facts = {**meta, "text": text} if result.is_error else result.structured_content
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
-        text = "\n".join(part.text for part in result.content if part.type == "text")
         print(text, file=sys.stderr if result.is_error else sys.stdout)
     return _STATUS_BY_ACTOR.get(str(meta.get("actor")), OPERATOR_MUST_ACT) if result.is_error else ANSWER
 

@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import argparse
+import io
+import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from wallet_mcp import __version__
 
 _EPILOG = """Settings come from WALLET_MCP_... environment variables; the README lists them all.
 Exit status of call: 0 answer, 1 whoever runs the server must act, 2 wrong arguments, 3 try again later."""
+_MAX_OFFSET_S = 10 * 366 * 86_400
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status."""
-    arguments = parser().parse_args(sys.argv[1:] if argv is None else argv)
+    arguments = read_command_line(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Token symbols may hold what the terminal's encoding cannot show.
+            stream.reconfigure(errors="backslashreplace")
+    status = 0
     try:
-        return _run(arguments)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader of our output left; without this the interpreter complains about it at exit.
+        status = _run(arguments)
+        if sys.stdout is not None:
+            # Here a reader that left is still an exception; later it is a complaint of the interpreter.
+            sys.stdout.flush()
+    except* KeyboardInterrupt:
+        status = 130
+    except* BrokenPipeError:
+        # Whatever is left to be written goes nowhere, and the status is that of a program ended by SIGPIPE.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        status = 141
+    return status
+
+
+def read_command_line(argv: Sequence[str]) -> argparse.Namespace:
+    """The command and its options. Raises `SystemExit` (2, the reason on stderr) for words that make none."""
+    top = parser()
+    arguments, left = top.parse_known_args(argv)
+    if left and (arguments.command != "call" or any(word.startswith("-") for word in left)):
+        top.error(f"unrecognized arguments: {' '.join(left)}")
+    if left:
+        # argparse gives up on key=value words that follow an option.
+        arguments.arguments = [*arguments.arguments, *left]
+    return arguments
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,15 +68,17 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"wallet-mcp {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("demo", help="show questions, tool calls and answers on sandbox data")
+    commands.add_parser("demo", parents=[common], help="show questions, tool calls and answers on sandbox data")
     call = commands.add_parser("call", parents=[common], help="call one tool and print its answer")
     call.add_argument("tool", metavar="TOOL", help="name of the tool, such as wallet_list_balances")
     call.add_argument(
-        "arguments", metavar="key=value", nargs="*", help="arguments of the tool; lists as chains=eth,bsc"
+        "arguments", metavar="key=value", nargs="*", default=[], help="arguments of the tool; lists as chains=eth,bsc"
     )
     call.add_argument("--json", action="store_true", help="print the structure instead of the text")
     sandbox = commands.add_parser("sandbox", help="serve the stand-in for the API on this machine")
-    sandbox.add_argument("--port", type=_port, default=8750, help="default 8750; 0 takes a free one")
+    sandbox.add_argument(
+        "--port", type=_whole_number(0, 65_535), default=8750, help="default 8750; 0 takes a free one"
+    )
     sandbox.add_argument(
         "--fault",
         action="append",
@@ -60,10 +86,17 @@ def parser() -> argparse.ArgumentParser:
         metavar="CODE:PROBABILITY",
         help="answer so many requests with a fault, such as 50001:0.3; may be repeated (docs/sandbox.md lists them)",
     )
-    sandbox.add_argument("--delay-ms", type=_not_negative, default=0, help="added to every answer")
-    sandbox.add_argument("--jitter-ms", type=_not_negative, default=0, help="random extra delay up to this")
-    sandbox.add_argument("--rate", type=int, default=5, help="requests in any sliding second per key (default 5)")
-    sandbox.add_argument("--clock-offset-s", type=float, default=0.0, help="its clock less this machine's")
+    sandbox.add_argument("--delay-ms", type=_whole_number(0, 600_000), default=0, help="added to every answer")
+    sandbox.add_argument(
+        "--jitter-ms", type=_whole_number(0, 600_000), default=0, help="random extra delay up to this"
+    )
+    sandbox.add_argument(
+        "--rate",
+        type=_whole_number(1, 1_000_000),
+        default=5,
+        help="requests in any sliding second per key (default 5)",
+    )
+    sandbox.add_argument("--clock-offset-s", type=_offset, default=0.0, help="its clock less this machine's")
     return top
 
 
@@ -89,15 +122,20 @@ def _run(arguments: argparse.Namespace) -> int:
             return serve_stdio(sandbox=sandbox)
 
 
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError("a port is a whole number from 0 to 65535")
-    return number
+def _whole_number(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return read
 
 
-def _not_negative(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 600_000:
-        raise argparse.ArgumentTypeError("a whole number from 0 to 600000")
-    return number
+def _offset(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not abs(seconds) <= _MAX_OFFSET_S:
+        raise argparse.ArgumentTypeError("must be a number of seconds, at most ten years")
+    return seconds

@@ -56,6 +56,8 @@ def sandbox_settings(settings: Settings) -> Settings:
         api_key_present=True,
         missing=(),
         bad_credentials=(),
+        # The one setting that the sandbox does not use.
+        problems=tuple(problem for problem in settings.problems if not problem.startswith("WALLET_MCP_BASE_URL ")),
         notes=notes,
     )
 

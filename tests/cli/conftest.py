@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """The commands set up the process's logging; other tests should not see that."""
+    root, ours = logging.getLogger(), logging.getLogger("wallet_mcp")
+    before = (root.handlers[:], root.level, ours.level)
+    # `force` closes the handlers that it takes away.
+    root.handlers[:] = []
+    yield
+    root.handlers[:], level, own_level = before
+    root.setLevel(level)
+    ours.setLevel(own_level)
