@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wallet_mcp.server.guidance import error_catalog
+from tests.support.readme import filled
 from wallet_mcp.server.prompts import list_prompts
 from wallet_mcp.server.tools import TOOLS
 
@@ -16,21 +16,14 @@ README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 
 
-def readme_error_table() -> str:
-    rows = ["| code | what happened | who acts | what to do |", "| --- | --- | --- | --- |"]
-    rows += [f"| `{row.code}` | {row.summary} | {row.actor} | {row.next_step} |" for row in error_catalog()]
-    return "\n".join(rows)
-
-
-def test_the_error_table_of_the_readme_is_the_remediation_table() -> None:
-    between = README.split("<!-- errors:begin -->")[1].split("<!-- errors:end -->")[0]
-    assert between.strip() == readme_error_table()
+def test_the_generated_parts_of_the_readme_are_up_to_date() -> None:
+    assert filled(README) == README, "run: python -m tests.support.readme"
 
 
 def test_every_setting_is_in_the_readme() -> None:
     source = (ROOT / "wallet_mcp" / "settings.py").read_text()
     names = set(re.findall(r'reader\.\w+\(\s*"([A-Z_]+)"', source))
-    names |= {"API_KEY", "SECRET_KEY", "PRIVATE_KEY", "PRIVATE_KEY_PASSPHRASE"}
+    names |= {"WALLETS", "API_KEY", "SECRET_KEY", "PRIVATE_KEY", "PRIVATE_KEY_PASSPHRASE"}
     names |= {f"{name}_FILE" for name in ("API_KEY", "SECRET_KEY", "PRIVATE_KEY", "PRIVATE_KEY_PASSPHRASE")}
     lifetimes = (ROOT / "wallet_mcp" / "wallet_api" / "endpoints.py").read_text()
     names |= {f"CACHE_{name.upper()}" for name in re.findall(r"^    (\w+_s): float = ", lifetimes, re.M)} - {
