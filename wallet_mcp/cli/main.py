@@ -75,6 +75,10 @@ def parser() -> argparse.ArgumentParser:
         "arguments", metavar="key=value", nargs="*", default=[], help="arguments of the tool; lists as chains=eth,bsc"
     )
     call.add_argument("--json", action="store_true", help="print the structure instead of the text")
+    serve = commands.add_parser("serve", parents=[common], help="serve over stdio, or over HTTP on this machine")
+    serve.add_argument("--http", action="store_true", help="streamable HTTP instead of stdio")
+    serve.add_argument("--host", default="127.0.0.1", help="address of this machine to listen on (default 127.0.0.1)")
+    serve.add_argument("--port", type=_whole_number(0, 65_535), default=8751, help="default 8751; 0 takes a free one")
     sandbox = commands.add_parser("sandbox", help="serve the stand-in for the API on this machine")
     sandbox.add_argument(
         "--port", type=_whole_number(0, 65_535), default=8750, help="default 8750; 0 takes a free one"
@@ -112,6 +116,10 @@ def _run(arguments: argparse.Namespace) -> int:
             from wallet_mcp.cli.call import call
 
             return call(arguments.tool, arguments.arguments, as_json=arguments.json, sandbox=sandbox)
+        case "serve" if arguments.http:
+            from wallet_mcp.cli.serve import serve_http
+
+            return serve_http(host=arguments.host, port=arguments.port, sandbox=sandbox)
         case "sandbox":
             from wallet_mcp.cli.sandbox import serve_sandbox
 
