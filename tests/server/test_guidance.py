@@ -150,6 +150,7 @@ EVERY_CODE = [
     ("refused", "transport", "operator", "no", [OPERATOR, "host and port of WALLET_MCP_BASE_URL"]),
     ("tls", "transport", "operator", "no", [OPERATOR, "trust store", "date"]),
     ("connection", "transport", "nobody", "after 3 s", [AGAIN.format(3)]),
+    ("proxy", "transport", "operator", "no", [OPERATOR, "HTTP proxy", "restart the server"]),
     ("redirect", "transport", "operator", "no", [OPERATOR, "/build", "login page"]),
     ("not_json", "transport", "nobody", "after 5 s", [AGAIN.format(5), "proxy", "login"]),
     ("unexpected_answer", "transport", "nobody", "after 5 s", [AGAIN.format(5), "update"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from wallet_mcp.server.remediation import load_remediation
 from wallet_mcp.server.resources_dir import PACKAGED_NAME, prompts_dir, read_text
 
 ROOT = Path(__file__).parents[2]
@@ -59,4 +60,9 @@ def test_every_text_is_found_in_a_wheel_and_beside_a_package(tmp_path: Path, tar
         check=False,
     )
     assert run.stderr == ""
-    assert run.stdout.split() == [str(tmp_path / "wallet_mcp" / "__init__.py"), "5", "38", "True"]
+    assert run.stdout.split() == [
+        str(tmp_path / "wallet_mcp" / "__init__.py"),
+        "5",
+        str(len(load_remediation())),
+        "True",
+    ]

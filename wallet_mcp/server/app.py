@@ -126,6 +126,7 @@ class WalletServer:
             recv_window_ms=settings.recv_window_ms,
             proxy_variables=tuple(name for name in _PROXY_VARIABLES if os.environ.get(name, "").strip()),
             wall_now=self._services.now(),
+            api_key=settings.credentials.api_key if settings.credentials else None,
         )
         return ToolContext(self._services, now + settings.deadline_s, Provenance(settings.base_url), call)
 

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.server.schema import JsonSchema, tool_schema
-from wallet_mcp.wallet.addresses import AddressRefused, parse_address, parse_tx_hash
+from wallet_mcp.wallet.addresses import AddressRefused, Reason, parse_address, parse_tx_hash
 from wallet_mcp.wallet.chain_text import clean
 
 MAX_TEXT = 200
@@ -80,20 +81,32 @@ def without_secrets(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _withheld(name: str, value: Any) -> Any:
-    if isinstance(value, list):
-        return [_withheld(name, item) for item in value]
-    if isinstance(value, dict):
-        return without_secrets(value)
-    if not isinstance(value, str):
-        return value
+    match value:
+        case list() if _refusal(name, ", ".join(str(item) for item in value)) in ("seed_phrase", "hash_or_key"):
+            return WITHHELD  # the words or the bytes of one secret
+        case list():
+            return [_withheld(name, item) for item in value]
+        case dict():
+            return without_secrets(value)
+        case str() | int() if _may_be_secret(name, str(value)):
+            return WITHHELD
+        case _:
+            return value
+
+
+def _may_be_secret(name: str, text: str) -> bool:
+    """Whether a text, or a part of one such as `chain:contract`, may be a private key or a seed phrase."""
+    parts = text.split(":")
+    return any(_refusal(name, part) is not None for part in (parts if len(parts) <= 3 else [text]))
+
+
+def _refusal(name: str, text: str) -> Reason | None:
+    """Why a text may be a secret; None where it is none."""
     try:
-        if name == "tx_hash":
-            parse_tx_hash(value)
-        else:
-            parse_address(value.rpartition(":")[2])
+        parse_tx_hash(text) if name == "tx_hash" else parse_address(text)
     except AddressRefused as refused:
-        return WITHHELD if refused.secret_like else value
-    return value
+        return refused.reason if refused.secret_like else None
+    return None
 
 
 def rules_of(model: type[ToolInput]) -> dict[str, str]:
@@ -104,25 +117,36 @@ def rules_of(model: type[ToolInput]) -> dict[str, str]:
 
 def _problem(model: type[ToolInput], given: dict[str, Any], error: ValidationError) -> ArgumentProblem:
     errors = error.errors(include_url=False, include_context=False)
-    schema = tool_schema(model, "validation")
     rules = rules_of(model)
-    # A call to repeat must not carry what must not be repeated.
-    corrected: dict[str, Any] | None = dict(given) if without_secrets(given) == given else None
-    for found in errors:
-        name = str(found["loc"][0]) if found["loc"] else ""
-        if corrected is not None and not _correct(name, found["type"], corrected, schema["properties"]):
-            corrected = None
+    corrected = _corrected(model, given, errors)
     first = errors[0]
-    name = str(first["loc"][0]) if first["loc"] else ""
+    name = str(first["loc"][0])
     known = ", ".join(rules) or "none"
     if first["type"] == "extra_forbidden":
-        shown = clean(name, _ECHOED).text
+        unknown = WITHHELD if _may_be_secret("", name) else clean(name, _ECHOED).text
         rule = f"this tool has no argument of that name; its arguments are {known}"
-        return ArgumentProblem(shown, rule, "", corrected)
+        return ArgumentProblem(unknown, rule, "", corrected)
     place = name + "".join(f"[{part}]" for part in first["loc"][1:] if isinstance(part, int))
     secret = any(isinstance(mark, NoEcho) for mark in model.model_fields[name].metadata)
-    value = "" if secret or first["type"] == "missing" else _shown(given.get(name))
+    value = "" if secret or first["type"] == "missing" else shown(given.get(name))
     return ArgumentProblem(place, rules[name], value, corrected)
+
+
+def _corrected(model: type[ToolInput], given: dict[str, Any], errors: list[ErrorDetails]) -> dict[str, Any] | None:
+    """The call with all its faults mended; None where one cannot be, or the call holds what must not be repeated."""
+    if without_secrets(given) != given:
+        return None
+    corrected = dict(given)
+    properties = tool_schema(model, "validation")["properties"]
+    # An optional argument has an error for each of its two types: the first is about the one it should have.
+    kinds = {str(found["loc"][0]): found["type"] for found in reversed(errors)}
+    if not all(_correct(name, kind, corrected, properties) for name, kind in kinds.items()):
+        return None
+    try:
+        model.model_validate(corrected)
+    except ValidationError:
+        return None
+    return corrected
 
 
 def _correct(name: str, kind: str, arguments: dict[str, Any], properties: JsonSchema) -> bool:
@@ -149,7 +173,7 @@ def _correct(name: str, kind: str, arguments: dict[str, Any], properties: JsonSc
             arguments[name] = False
             return True
         case "array", str() if value.strip():
-            arguments[name] = [part.strip() for part in value.strip("[]").split(",") if part.strip(" \"'")]
+            arguments[name] = [part for each in value.strip("[]").split(",") if (part := each.strip(" \"'"))]
             return len(value) <= MAX_TEXT
         case "string", int() if not isinstance(value, bool):
             arguments[name] = str(value)
@@ -170,11 +194,12 @@ def _number(value: float | str) -> float | None:
     return number if math.isfinite(number) and number.is_integer() else None
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A refused value as it may be repeated: cleaned and short, "" where it may be a secret."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
-        return clean(str(value)[: 4 * _ECHOED], _ECHOED).text
+        return "" if _may_be_secret("", str(value)) else clean(str(value), _ECHOED).text
     return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else ""
 
 

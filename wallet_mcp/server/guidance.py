@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from wallet_mcp.server.problems import (
     ArgumentFault,
@@ -61,7 +63,7 @@ class CallContext:
     `arguments`: as the caller gave them, free of secrets. `rules`: argument -> its rule in words ("a whole number
     from 1 to 100"). `upstream_names`: upstream field -> our argument. `proxy_variables`: names of the proxy variables
     that are set, never their values. `wall_now`, `held_until`: Unix seconds; until `held_until` the server itself
-    holds an early repeat of the call.
+    holds an early repeat of the call. `api_key`: what an upstream message may echo and nobody may read.
     """
 
     tool: str
@@ -74,6 +76,7 @@ class CallContext:
     proxy_variables: tuple[str, ...] = ()
     wall_now: float = 0.0
     held_until: float | None = None
+    api_key: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ def explain(error: ApiError | ArgumentProblem | SetupProblem | BaseException, ca
 
 
 def _explain_api_error(error: ApiError, call: CallContext) -> Failure:
+    if call.api_key is not None and call.api_key.get_secret_value() in error.message:
+        error = replace(error, message=error.message.replace(call.api_key.get_secret_value(), "(API key)"))
     remedy = remedy_for(error.code)
     story = _Story(remedy, call, {"code": _shown_code(error.code)})
     if remedy.advice.kind == "parameter":

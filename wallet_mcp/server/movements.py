@@ -15,6 +15,8 @@ from wallet_mcp.wallet.history import Direction, Movement, Status, Transaction
 from wallet_mcp.wallet.holdings import NATIVE
 from wallet_mcp.wallet.times import iso_ms
 
+FAILED_NOTE = "A failed transaction moved nothing but its fee: its movements are what it tried."
+
 
 class AmountPart(Part):
     """An amount that moved: `amount` in whole coins, or `amount_raw` where its unit is not proved."""

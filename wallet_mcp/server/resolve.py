@@ -11,7 +11,9 @@ from wallet_mcp.wallet.addresses import Address, AddressRefused, TxHash, parse_a
 from wallet_mcp.wallet.chain_text import clean
 from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain, ChainUnresolved, chain_from_listing, resolve_chain
 from wallet_mcp.wallet.holdings import NATIVE, asset_of
+from wallet_mcp.wallet_api.answers import Answer
 from wallet_mcp.wallet_api.errors import ApiError
+from wallet_mcp.wallet_api.models import WireChain
 
 _ECHOED = 90
 _FAMILY_NAMES = {"evm": "an EVM", "solana": "a Solana"}
@@ -20,7 +22,8 @@ _FAMILY_NAMES = {"evm": "an EVM", "solana": "a Solana"}
 async def served_chains(context: ToolContext) -> tuple[Chain, ...]:
     """The chains that the API serves at present; the built-in table, with a note, when the list cannot be had."""
     try:
-        return await listed_chains(context)
+        # Not counted as a part of the answer: the list is an hour old and would age what it only led to.
+        return _chains_of(await context.api.supported_chains(deadline=context.deadline))
     except ApiError as error:
         context.note(
             f"The live chain list could not be had (error {error.code}); the built-in list of {len(KNOWN_CHAINS)} "
@@ -30,9 +33,13 @@ async def served_chains(context: ToolContext) -> tuple[Chain, ...]:
 
 
 async def listed_chains(context: ToolContext) -> tuple[Chain, ...]:
-    """The live chain list. Raises `ApiError`."""
+    """The live chain list as the answer itself. Raises `ApiError`."""
     answer = await context.api.supported_chains(deadline=context.deadline)
     context.provenance.take(answer)
+    return _chains_of(answer)
+
+
+def _chains_of(answer: Answer[tuple[WireChain, ...]]) -> tuple[Chain, ...]:
     return tuple(
         chain_from_listing(row.binance_chain_id, row.name, row.short_name)
         for row in answer.data
@@ -104,7 +111,7 @@ def find_tx_hash(text: str, field: str = "tx_hash") -> TxHash:
         raise _refused(refused, text, field) from None
 
 
-def check_family(family: str, chain: Chain, field: str, what: str = "address") -> None:
+def check_family(family: str, chain: Chain, field: str, what: str = "address", value: str = "") -> None:
     """Refuse an address or hash of one family on a chain of another: upstream fails or finds nothing there."""
     if chain.family in ("evm", "solana") and family != chain.family:
         serving = [known for known in KNOWN_CHAINS if known.family == family]
@@ -113,6 +120,7 @@ def check_family(family: str, chain: Chain, field: str, what: str = "address") -
             field,
             f"{_FAMILY_NAMES[family]} {what} belongs to {'chain' if len(serving) == 1 else 'one of the chains'} "
             f"{chains}; {chain.name} ({chain.id}) takes {_FAMILY_NAMES[chain.family]} {what}",
+            value,
         )
 
 

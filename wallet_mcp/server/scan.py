@@ -2,7 +2,7 @@
 
 Each chain is read through its own upstream cursor. Rows of one hash can straddle a page, so a transaction is held
 back until an older row has been seen. The merged order is total (time, then digest), which makes a position of it
-all that a cursor needs to hold.
+all that a cursor needs to hold. What is given never reaches beyond what has been read of every chain.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ MAX_REQUESTS = 40
 _RESERVE_S = 3.0
 """Seconds before the deadline at which no further page is asked for: what was found must still be answered."""
 
+_NO_DIGEST = bytes(8)
+_TOP: Position = (-UNTIMED_MS, _NO_DIGEST)
+_BOTTOM: Position = (1, _NO_DIGEST)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -42,10 +46,10 @@ class Question:
 
 @dataclass(slots=True)
 class Scan:
-    """What a scan found. `consumed` is the position of the last transaction looked at.
+    """What a scan found. Down to `consumed` all chains without a failure have been looked at.
 
-    `finished` tells that every chain that did not fail was read to its end; `failures` holds the error that ended
-    a chain.
+    `finished` tells that all of these were read to their end. `failures` holds the error of each chain of which
+    nothing could be read, `interruptions` of each that failed on a later page: the scan ends there.
     """
 
     transactions: list[Transaction] = field(default_factory=list)
@@ -53,14 +57,14 @@ class Scan:
     finished: bool = False
     out_of_time: bool = False
     failures: dict[str, ApiError] = field(default_factory=dict)
+    interruptions: dict[str, ApiError] = field(default_factory=dict)
     repeated: list[str] = field(default_factory=list)
 
 
 async def scan_history(context: ToolContext, chains: Sequence[Chain], question: Question, limit: int) -> Scan:
     """Up to `limit` transactions after the question's position.
 
-    A chain that fails ends with its error in `failures`; only when all of them fail at once is the first error
-    raised.
+    Only when nothing can be read of any chain is the first error raised.
     """
     scan = Scan()
     budget = _Budget(context.deadline - _RESERVE_S)
@@ -74,26 +78,22 @@ async def scan_history(context: ToolContext, chains: Sequence[Chain], question: 
     while len(scan.transactions) < limit:
         for stream in streams:
             await stream.prepare()
-        if budget.spent:
-            scan.out_of_time = True
-            return scan
-        heads = [(stream.ready[0].position, stream) for stream in streams if stream.ready]
+        bound = min(stream.read_to for stream in streams)
+        heads = [stream for stream in streams if stream.ready and stream.ready[0].position < bound]
         if not heads:
-            scan.finished = True
+            scan.finished = bound == _BOTTOM
+            if not scan.finished and bound > (question.after or _TOP):
+                # Where nothing more was found, the next call must still begin behind what was read.
+                scan.consumed = bound
             return scan
-        position, stream = min(heads, key=lambda head: head[0])
-        scan.transactions.append(stream.ready.popleft())
-        scan.consumed = position
-    scan.finished = not await _any_left(streams) and not budget.spent
+        found = min(heads, key=lambda stream: stream.ready[0].position).ready.popleft()
+        scan.transactions.append(found)
+        scan.consumed = found.position
+    if not any(stream.ready for stream in streams):
+        for stream in streams:
+            await stream.prepare()
+        scan.finished = all(stream.read_to == _BOTTOM and not stream.ready for stream in streams)
     return scan
-
-
-async def _any_left(streams: Sequence[_ChainStream]) -> bool:
-    if any(stream.ready for stream in streams):
-        return True
-    for stream in streams:
-        await stream.prepare()
-    return any(stream.ready for stream in streams)
 
 
 class _Budget:
@@ -102,23 +102,22 @@ class _Budget:
     def __init__(self, until: float) -> None:
         self._until = until
         self._requests = MAX_REQUESTS
-        self.spent = False
 
     def take(self) -> bool:
         if self._requests <= 0 or asyncio.get_running_loop().time() >= self._until:
-            self.spent = True
             return False
         self._requests -= 1
         return True
 
 
 class _ChainStream:
-    """The whole transactions of one chain in order; `ready` is empty only at the end or after a failure."""
+    """The whole transactions of one chain in order; all before `read_to` have come through `ready`."""
 
     def __init__(
         self, context: ToolContext, chain: Chain, question: Question, page: int, budget: _Budget, scan: Scan
     ) -> None:
         self.ready: deque[Transaction] = deque()
+        self.read_to = question.after or _TOP
         self._context = context
         self._chain = chain
         self._question = question
@@ -126,22 +125,30 @@ class _ChainStream:
         self._budget = budget
         self._scan = scan
         self._rows: list[Row] = []
+        self._released: set[str] = set()
         self._cursor = ""
         self._seen_cursors: set[str] = set()
+        self._began = False
         self._ended = False
 
     async def prepare(self) -> None:
-        """Read pages until a transaction is whole, the chain ends, or the budget is spent."""
-        while not self.ready and not self._ended:
-            if not self._budget.take():
-                return
+        """Read pages until a transaction is whole, the chain ends or fails, or the budget is spent."""
+        while not self.ready and not self._ended and self._chain.id not in self._scan.interruptions:
             try:
-                await self._read_page()
+                if self._budget.take():
+                    await self._read_page()
+                elif self._began:
+                    self._scan.out_of_time = True
+                    return
+                else:
+                    raise ApiError(code="timeout", received="no time was left to ask", attempts=0)
             except ApiError as error:
+                if self._began:
+                    self._scan.interruptions[self._chain.id] = error
+                    return
                 self._scan.failures[self._chain.id] = error
                 self._ended = True
-                self._rows.clear()
-                return
+            self._began = True
             self._release()
 
     async def _read_page(self) -> None:
@@ -163,7 +170,9 @@ class _ChainStream:
         self._context.provenance.take(answer)
         rows = [row for entry in answer.data for row in entry.transaction_list]
         learn_units(self._context, self._chain, rows)
-        self._rows += [_row(row, self._chain) for row in rows if row.binance_chain_id in ("", self._chain.id)]
+        # A page that comes twice must not show its transactions twice.
+        fresh = (row for row in rows if not row.tx_hash or row.tx_hash not in self._released)
+        self._rows += [_row(row, self._chain) for row in fresh if row.binance_chain_id in ("", self._chain.id)]
         self._cursor = next_cursor(answer.data)
         if self._cursor in self._seen_cursors:
             self._scan.repeated.append(self._chain.id)
@@ -174,13 +183,20 @@ class _ChainStream:
     def _release(self) -> None:
         """Move what is whole from rows to `ready`: all older than the last row may still be to come."""
         groups: dict[str, list[Row]] = {}
-        for row in self._rows:
-            groups.setdefault(row.hash, []).append(row)
+        for number, row in enumerate(self._rows):
+            # Rows without a hash have nothing in common.
+            groups.setdefault(row.hash or f"row {number}", []).append(row)
         times = [row.time_ms for row in self._rows if row.time_ms is not None]
         oldest = min(times, default=UNTIMED_MS)
-        whole = [rows for rows in groups.values() if self._ended or (rows[0].time_ms or UNTIMED_MS) > oldest]
-        released = {row.hash for rows in whole for row in rows}
-        self._rows = [row for row in self._rows if row.hash not in released]
+        whole: list[list[Row]] = []
+        self._rows = []
+        for rows in groups.values():
+            if self._ended or (rows[0].time_ms or UNTIMED_MS) > oldest:
+                whole.append(rows)
+                self._released.add(rows[0].hash)
+            else:
+                self._rows += rows
+        self.read_to = _BOTTOM if self._ended else max(self.read_to, (-oldest, _NO_DIGEST))
         found = [transaction_of(rows, self._question.address) for rows in whole if self._asked_for(rows)]
         self.ready.extend(sorted(found, key=lambda transaction: transaction.position))
         while self.ready and self._question.after is not None and self.ready[0].position <= self._question.after:
@@ -189,7 +205,8 @@ class _ChainStream:
     def _asked_for(self, rows: list[Row]) -> bool:
         """Whether a transaction is within the question, whatever upstream made of its parameters."""
         question, at = self._question, rows[0].time_ms
-        if at is not None and not (question.begin_ms or 0) <= at <= (question.end_ms or UNTIMED_MS):
+        end_ms = UNTIMED_MS if question.end_ms is None else question.end_ms
+        if at is not None and not (question.begin_ms or 0) <= at <= end_ms:
             return False
         if not question.contract:
             return True

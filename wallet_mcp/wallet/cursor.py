@@ -1,4 +1,4 @@
-"""The cursor of a history listing: a position in time, bound to its question, in 28 characters.
+"""The cursor of a history listing: a position in time, bound to its question, in 27 characters.
 
 Upstream cursors are opaque, one per chain, and too long to repeat. A position (time and digest of the last
 transaction shown) needs no memory on either side, so it survives a restart and serves every replica.

@@ -133,7 +133,7 @@ def transaction_of(rows: Sequence[Row], address: str) -> Transaction:
         direction=_overall(movement.direction for movement in kept),
         movements=tuple(kept),
         fee=fee,
-        fee_payer=_shown_parties(outer.senders) if outer else "",
+        fee_payer=shown_parties(party.address for party in outer.senders) if outer else "",
         flags=tuple(flags),
     )
 
@@ -155,7 +155,8 @@ def _movement(row: Row, address: str) -> Movement:
     amount, field = _amount(row, address, direction)
     symbol = clean(row.symbol, SYMBOL_LIMIT)
     others = row.senders if direction == "in" else row.receivers
-    return Movement(direction, amount, field, row.asset, symbol.text, _shown_parties(others), symbol.flags)
+    counterparty = shown_parties(party.address for party in others)
+    return Movement(direction, amount, field, row.asset, symbol.text, counterparty, symbol.flags)
 
 
 def _amount(row: Row, address: str, direction: Direction) -> tuple[str, AmountField]:
@@ -182,8 +183,9 @@ def _overall(directions: Iterable[Direction]) -> Direction:
     return "other"
 
 
-def _shown_parties(parties: Sequence[Party]) -> str:
-    addresses = [part.strip() for party in parties for part in party.address.split(",") if part.strip()]
+def shown_parties(texts: Iterable[str]) -> str:
+    """Addresses, comma-joined ones apart, each once and whole; beyond three only their number."""
+    addresses = [part.strip() for text in texts for part in text.split(",") if part.strip()]
     unique = list(dict.fromkeys(addresses))
     shown = [clean(address, _ADDRESS_LIMIT).text for address in unique[:_PARTIES_SHOWN]]
     if len(unique) > _PARTIES_SHOWN:

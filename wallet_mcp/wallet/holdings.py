@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,9 @@ AMOUNTS_DISAGREE: Final = "amounts_disagree"
 
 UNREADABLE_NUMBER: Final = "unreadable_number"
 """The flag of a row with a balance, raw balance or price that is no plain, non-negative number."""
+
+_EVM_ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{40}")
+_CONTRACT_LIMIT: Final = 100
 
 # Spellings of the native coin in answers: contract §3.2 and §3.3; the last two are Solana's customary ones.
 _NATIVE_SPELLINGS: Final = frozenset(
@@ -59,11 +63,13 @@ class Holding:
 
 
 def asset_of(contract: str) -> str:
-    """The canonical spelling of a contract: `native`, lower case for EVM, as given for all others."""
+    """The canonical spelling of a contract, cleaned: `native`, lower case for EVM, as given for all others."""
     trimmed = contract.strip()
     if trimmed.lower() in _NATIVE_SPELLINGS or trimmed in _NATIVE_SPELLINGS:
         return NATIVE
-    return trimmed.lower() if trimmed[:2].lower() == "0x" else trimmed
+    # Upstream text like any other: a real contract comes out of the cleaning as it went in.
+    shown = clean(trimmed, _CONTRACT_LIMIT).text
+    return shown.lower() if _EVM_ADDRESS.fullmatch(shown) else shown
 
 
 def read_holding(

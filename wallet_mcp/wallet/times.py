@@ -6,10 +6,13 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
-_AGE = re.compile(r"(\d{1,4})\s*(m|min|h|d|w)")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_AGE = re.compile(r"(\d{1,4})\s*(m|min|h|d|w)", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _UNITS: Final = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _MINUTE_MS: Final = 60_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999: no later one can be written."""
 
 TIME_RULE: Final = "ISO 8601 UTC (2026-11-22T10:00:00Z), a date (2026-11-22: the whole day) or an age (7d, 24h, 30m)"
 
@@ -23,9 +26,12 @@ def parse_time(text: str, now: float, side: Literal["begin", "end"]) -> int:
 
     A date means its first or its last millisecond. A time without an offset is taken as UTC. An age counts back
     from `now` (Unix seconds) and is rounded down to the minute, so that a question asked again within it is the
-    same question. Raises `BadTime`.
+    same question. What lies before 1970 or after 9999 is moved there. Raises `BadTime`.
     """
-    given = text.strip()
+    return min(max(_parsed(text.strip(), now, side), 0), _LAST_MS)
+
+
+def _parsed(given: str, now: float, side: Literal["begin", "end"]) -> int:
     age = _AGE.fullmatch(given.lower())
     try:
         if age:
@@ -44,14 +50,14 @@ def parse_time(text: str, now: float, side: Literal["begin", "end"]) -> int:
 
 def iso_ms(milliseconds: int) -> str:
     """ISO 8601 UTC; milliseconds are shown only where there are any."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    moment = _EPOCH + timedelta(milliseconds=milliseconds)
     spec = "milliseconds" if milliseconds % 1000 else "seconds"
     return moment.isoformat(timespec=spec).replace("+00:00", "Z")
 
 
 def months_before(milliseconds: int, months: int) -> int:
     """The same day and time so many calendar months earlier; the last day of a shorter month."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    moment = _EPOCH + timedelta(milliseconds=milliseconds)
     month = moment.year * 12 + moment.month - 1 - months
     year, month = divmod(month, 12)
     for day in range(moment.day, 27, -1):
@@ -63,4 +69,4 @@ def months_before(milliseconds: int, months: int) -> int:
 
 
 def _milliseconds(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -27,7 +27,7 @@ class Probe(Part):
     """One signed request and its outcome."""
 
     outcome: Literal["ok", "failed", "not_sent"]
-    error: int | str | MISSING = MISSING
+    error: str | MISSING = MISSING
     what_to_do: str | MISSING = MISSING
     http_status: int | MISSING = MISSING
     trace_id: str | MISSING = MISSING
@@ -78,7 +78,8 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         rate, outcome = await context.api.probe(deadline=context.deadline)
     except ApiError as error:
         failure = explain(error, context.call)
-        probe: dict[str, object] = {"outcome": "failed", "error": error.code, "what_to_do": _next_step(failure)}
+        code = str(failure.meta["code"])
+        probe: dict[str, object] = {"outcome": "failed", "error": code, "what_to_do": _next_step(failure)}
         exchange = error.exchange
         context.provenance.sandbox = exchange.sandbox
         if exchange.http_status is not None:

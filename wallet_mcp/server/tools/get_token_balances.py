@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wallet_mcp.server.arguments import MAX_TEXT, NoEcho, Rule, ToolInput
+from wallet_mcp.server.arguments import MAX_TEXT, NoEcho, Rule, ToolInput, shown
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, ToolOutput
 from wallet_mcp.server.problems import ArgumentProblem
@@ -69,7 +69,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     address = find_address(arguments.address)
     asked = [await _asked(context, text, f"tokens[{index}]") for index, text in enumerate(arguments.tokens)]
     for one in asked:
-        check_family(address.family, one.chain, "address")
+        check_family(address.family, one.chain, "address", value=address.text)
     wanted = {(one.chain.id, one.contract): one.chain for one in asked}
     answer = await api.token_balances(
         address.text,
@@ -96,7 +96,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
 async def _asked(context: ToolContext, text: str, field: str) -> _Asked:
     chain_text, separator, contract_text = text.strip().rpartition(":")
     if not separator or not chain_text.strip() or not contract_text.strip():
-        raise ArgumentProblem(field, _TOKEN_RULE)
+        raise ArgumentProblem(field, _TOKEN_RULE, shown(text))
     chain = await find_chain(context, chain_text, field)
     contract = find_contract(contract_text, chain, field)
     return _Asked(text=f"{clean(chain_text, 40).text}:{contract}", chain=chain, contract=contract)
@@ -116,8 +116,10 @@ def _row(asked: _Asked, holding: Holding | None) -> AskedRow:
             symbol=symbol,
         )
     fields = token_fields(holding, asked.chain)
-    empty = holding.balance == 0 or (holding.balance is None and holding.raw == 0)
-    return AskedRow.model_validate(fields | {"asked": asked.text, "status": "zero" if empty else "held"})
+    amounts = [amount for amount in (holding.balance, holding.raw) if amount is not None]
+    # A row without a readable amount tells as little as no row.
+    status = "not_reported" if not amounts else "held" if any(amounts) else "zero"
+    return AskedRow.model_validate(fields | {"asked": asked.text, "status": status})
 
 
 def render(output: Output) -> list[str]:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import MISSING, Field
 
 from wallet_mcp.server.arguments import MAX_TEXT, NoEcho, Rule, ToolInput
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.movements import AmountPart, amount_text, asset_fields, unit_notes
+from wallet_mcp.server.movements import FAILED_NOTE, AmountPart, amount_text, asset_fields, unit_notes
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, ToolOutput
 from wallet_mcp.server.resolve import check_family, find_chain, find_tx_hash
 from wallet_mcp.server.text import closing
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.wallet.chain_text import SYMBOL_LIMIT, clean
 from wallet_mcp.wallet.chains import Chain
-from wallet_mcp.wallet.history import Status, status_of
+from wallet_mcp.wallet.history import Status, shown_parties, status_of
 from wallet_mcp.wallet.holdings import NATIVE, asset_of
 from wallet_mcp.wallet.money import BadNumber, parse_amount, plain
 from wallet_mcp.wallet.times import iso_ms
 from wallet_mcp.wallet.units import AmountSample
-from wallet_mcp.wallet_api.models import WireDetail
+from wallet_mcp.wallet_api.models import WireDetail, WireDetailParty
 
 NAME = "wallet_get_transaction"
-_ADDRESS_LIMIT = 200
 _STATUS_WORDS = {
     "success": "succeeded",
     "failed": "failed: nothing moved but the fee",
@@ -92,9 +90,12 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     _learn_units(context, chain, row)
     movements = _movements(context, chain, row)
     context.note(CHAIN_TEXT_NOTICE)
+    facts = _facts(row, chain)
+    if facts["status"] == "failed" and movements:
+        context.note(FAILED_NOTE)
     for note in unit_notes(movements):
         context.note(note)
-    return Output(found=True, **head, **_facts(row, chain), movements=movements, **context.common())
+    return Output(found=True, **head, **facts, movements=movements, **context.common())
 
 
 def _is_asked(row: WireDetail, tx_hash: str, chain: Chain) -> bool:
@@ -113,20 +114,23 @@ def _facts(row: WireDetail, chain: Chain) -> dict[str, Any]:
         facts["fee"] = f"{fee} {chain.native_symbol}" if chain.native_symbol else fee
     payers = [party.address for party in row.from_details if party.address.strip()]
     if chain.family == "evm" and len(payers) == 1:
-        facts["fee_payer"] = clean(payers[0], _ADDRESS_LIMIT).text
+        facts["fee_payer"] = shown_parties(payers)
     return facts
 
 
 def _movements(context: ToolContext, chain: Chain, row: WireDetail) -> list[Transfer]:
     """The native transfer, the internal ones and the token transfers, zero native amounts left out."""
     found: list[Transfer] = []
-    senders = _joined(party.address for party in row.from_details)
-    for receiver in row.to_details:
-        amount = receiver.amount or (row.amount if len(row.to_details) == 1 else "")
+    senders = ",".join(party.address for party in row.from_details)
+    for receiver in row.to_details or (WireDetailParty(),):
+        if receiver.amount:
+            found += _transfer(
+                context, chain, "detail.to.amount", senders, receiver.address, receiver.amount, NATIVE, ""
+            )
         # With a token transfer upstream may put the token's amount and symbol into the outer fields.
-        if receiver.amount or not row.token_transfer_details:
-            field = "to.amount" if receiver.amount else "amount"
-            found += _transfer(context, chain, f"detail.{field}", senders, receiver.address, amount, NATIVE, "")
+        elif len(row.to_details) < 2 and not row.token_transfer_details:
+            asset = (NATIVE, "") if _is_of_coin(row, chain) else ("", row.symbol)
+            found += _transfer(context, chain, "detail.amount", senders, receiver.address, row.amount, *asset)
     for inner in row.internal_transaction_details:
         found += _transfer(context, chain, "detail.internal", inner.from_, inner.to, inner.amount, NATIVE, "")
     for moved in row.token_transfer_details:
@@ -149,11 +153,11 @@ def _transfer(
 ) -> list[Transfer]:
     shown = clean(symbol, SYMBOL_LIMIT)
     fields = asset_fields(context, field, amount, contract, shown.text, chain)
-    if contract == NATIVE and fields.get("amount", "0") == "0" and "amount_raw" not in fields:
+    if field != "detail.token" and fields.get("amount", fields.get("amount_raw", "0")) == "0":
         return []
     for name, address in (("from", sender), ("to", receiver)):
         if address.strip():
-            fields[name] = clean(address, _ADDRESS_LIMIT).text
+            fields[name] = shown_parties([address])
     if shown.flags:
         fields["flags"] = list(shown.flags)
     return [Transfer.model_validate(fields)]
@@ -164,15 +168,16 @@ def _learn_units(context: ToolContext, chain: Chain, row: WireDetail) -> None:
     native = [party.amount for party in row.to_details]
     units.learn("detail.to.amount", [AmountSample(amount, chain.id, True) for amount in native])
     if not row.token_transfer_details:
-        units.learn("detail.amount", [AmountSample(row.amount, chain.id, True)])
+        units.learn("detail.amount", [AmountSample(row.amount, chain.id, _is_of_coin(row, chain))])
     inner = [transfer.amount for transfer in row.internal_transaction_details]
     units.learn("detail.internal", [AmountSample(amount, chain.id, True) for amount in inner])
     tokens = [transfer.amount for transfer in row.token_transfer_details]
     units.learn("detail.token", [AmountSample(amount, chain.id) for amount in tokens])
 
 
-def _joined(addresses: Iterable[str]) -> str:
-    return " ".join(dict.fromkeys(address.strip() for address in addresses if address.strip()))
+def _is_of_coin(row: WireDetail, chain: Chain) -> bool:
+    """Whether the outer amount is one of the chain's coin; its symbol is all that can tell."""
+    return row.symbol.strip() in ("", chain.native_symbol)
 
 
 def _plain(text: str) -> str:

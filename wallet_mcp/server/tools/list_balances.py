@@ -52,7 +52,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     api = context.api
     address = find_address(arguments.address)
     chain = await find_chain(context, arguments.chain, "chain")
-    check_family(address.family, chain, "address")
+    check_family(address.family, chain, "address", value=address.text)
     answer = await api.all_token_balances(
         address.text, chain.id, page=arguments.page, page_size=arguments.page_size, deadline=context.deadline
     )

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
 from pydantic import MISSING, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from wallet_mcp.server.arguments import MAX_TEXT, WHOLE, NoEcho, Rule, ToolInput
+from wallet_mcp.server.arguments import MAX_TEXT, WHOLE, NoEcho, Rule, ToolInput, shown
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.movements import TransactionRow, movement_text, transaction_fields, unit_notes
+from wallet_mcp.server.movements import FAILED_NOTE, TransactionRow, movement_text, transaction_fields, unit_notes
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, Part, ToolOutput, listed
 from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.server.resolve import check_family, find_address, find_chains, find_contract, served_chains
 from wallet_mcp.server.scan import Question, Scan, scan_history
-from wallet_mcp.server.text import closing
+from wallet_mcp.server.text import closing, compact
 from wallet_mcp.server.tool import Tool
+from wallet_mcp.wallet.addresses import Address
 from wallet_mcp.wallet.chains import Chain, chains_of_family
-from wallet_mcp.wallet.cursor import BadCursor, decode_cursor, encode_cursor, question_digest
+from wallet_mcp.wallet.cursor import BadCursor, Position, decode_cursor, encode_cursor, question_digest
 from wallet_mcp.wallet.times import TIME_RULE, BadTime, iso_ms, months_before, parse_time
 
 NAME = "wallet_list_transactions"
 
+MAX_TIME_TEXT = 40
 HORIZON_MONTHS = 6
 """How far back upstream's history goes (contract §3.4)."""
 
@@ -46,12 +48,12 @@ class Input(ToolInput):
         Field(description="Only this token: its contract, or native"),
     ] = None
     begin: Annotated[
-        Annotated[str, Field(max_length=40)] | SkipJsonSchema[None],
+        Annotated[str, Field(max_length=MAX_TIME_TEXT)] | SkipJsonSchema[None],
         Rule(TIME_RULE),
         Field(description="From: ISO 8601 UTC, a date, or an age (7d, 24h)"),
     ] = None
     end: Annotated[
-        Annotated[str, Field(max_length=40)] | SkipJsonSchema[None],
+        Annotated[str, Field(max_length=MAX_TIME_TEXT)] | SkipJsonSchema[None],
         Rule(TIME_RULE),
         Field(description="To, inclusive"),
     ] = None
@@ -83,20 +85,22 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     """The page asked for. Raises `ApiError`, `ArgumentProblem`."""
     context.require_api()
     address = find_address(arguments.address)
-    chains = await _chains(context, arguments, address.family)
+    chains = await _chains(context, arguments, address)
     contract = _contract(arguments, chains)
     now_ms = int(context.now() * 1000)
     begin_ms, end_ms = _span(arguments, context.now())
-    digest = question_digest(
-        [address.key, *sorted(chain.id for chain in chains), contract, str(begin_ms), str(end_ms)]
-    )
+
+    def digest(ids: Iterable[str]) -> bytes:
+        return question_digest([address.key, *sorted(ids), contract, str(begin_ms), str(end_ms)])
+
     after = None
     if arguments.cursor is not None:
         try:
-            after = decode_cursor(arguments.cursor, digest)
+            after = decode_cursor(arguments.cursor, digest(chain.id for chain in chains))
         except BadCursor as bad:
             rule = "the cursor from next of an earlier answer, together with that call's other arguments, unchanged"
-            raise ArgumentProblem("cursor", f"{rule}; this one is {bad}. Leave it out to start anew") from None
+            rule = f"{rule}; this one is {bad}. Leave it out to start anew"
+            raise ArgumentProblem("cursor", rule, shown(arguments.cursor)) from None
     question = Question(address.text, contract, begin_ms, end_ms, after)
     scan = await scan_history(context, chains, question, arguments.limit)
 
@@ -107,7 +111,9 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     from_ms = max(begin_ms, horizon_ms) if begin_ms is not None else horizon_ms
     if not scan.finished and scan.consumed is not None:
         from_ms = max(from_ms, min(-scan.consumed[0], now_ms))
-    to_ms = min(end_ms if end_ms is not None else now_ms, now_ms)
+    # An answer from the cache has not looked at what came after it.
+    read_ms = now_ms if context.provenance.oldest is None else int(context.provenance.oldest * 1000)
+    to_ms = min(end_ms if end_ms is not None else read_ms, read_ms)
     if after is not None:
         to_ms = min(to_ms, -after[0])
     searched_chains = [chain.id for chain in chains if chain.id not in scan.failures]
@@ -115,6 +121,8 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         context.note(f"The API keeps six months of history: nothing before {iso_ms(horizon_ms)} was searched.")
     if rows:
         context.note(CHAIN_TEXT_NOTICE)
+    if any(row.status == "failed" for row in rows):
+        context.note(FAILED_NOTE)
     for note in unit_notes(rows):
         context.note(note)
     repeat = {"address": address.text, "contract": contract or None, "limit": arguments.limit}
@@ -122,25 +130,28 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         "begin": None if begin_ms is None else iso_ms(begin_ms),
         "end": None if end_ms is None else iso_ms(end_ms),
     }
+    next_calls = _next_calls(scan, chains, repeat, digest, after)
+    for call in next_calls[1:]:
+        context.note(f"For what could not be read, also call {call.tool} {compact(call.arguments)}")
     return Output(
         address=address.text,
         transactions=rows,
         searched=Searched(from_=iso_ms(min(from_ms, to_ms)), to=iso_ms(to_ms), chains=searched_chains),
         **context.common(
             incomplete_because=_incomplete_because(scan, by_id),
-            next_call=_next(scan, chains, repeat, digest, after),
+            next_call=next(iter(next_calls), None),
             address=address.text,
         ),
     )
 
 
-async def _chains(context: ToolContext, arguments: Input, family: str) -> tuple[Chain, ...]:
+async def _chains(context: ToolContext, arguments: Input, address: Address) -> tuple[Chain, ...]:
     if arguments.chains is not None:
         chains = await find_chains(context, arguments.chains, "chains")
         for chain in chains:
-            check_family(family, chain, "address")
+            check_family(address.family, chain, "address", value=address.text)
         return chains
-    served = chains_of_family("solana" if family == "solana" else "evm", await served_chains(context))
+    served = chains_of_family(address.family, await served_chains(context))
     if not served:
         raise ArgumentProblem("chains", "the API serves no chain of this address's family at present")
     return served
@@ -158,7 +169,7 @@ def _span(arguments: Input, now: float) -> tuple[int | None, int | None]:
             try:
                 bounds[side] = parse_time(text, now, "begin" if side == "begin" else "end")
             except BadTime as bad:
-                raise ArgumentProblem(side, str(bad), text) from None
+                raise ArgumentProblem(side, str(bad), shown(text)) from None
     begin_ms, end_ms = bounds["begin"], bounds["end"]
     if begin_ms is not None and begin_ms > now * 1000:
         raise ArgumentProblem(
@@ -174,28 +185,39 @@ def _incomplete_because(scan: Scan, by_id: dict[str, Chain]) -> str:
         f"{by_id[chain].name} ({chain}) could not be read (error {error.code})"
         for chain, error in scan.failures.items()
     ]
+    reasons += [
+        f"{by_id[chain].name} ({chain}) could not be read further (error {error.code})"
+        for chain, error in scan.interruptions.items()
+    ]
     reasons += [f"the API repeated a page on {by_id[chain].name} ({chain})" for chain in scan.repeated]
     if scan.out_of_time:
         reasons.append("the search reached its limit of time or requests")
-    if not scan.finished and not scan.out_of_time:
+    if not scan.finished and not scan.out_of_time and not scan.interruptions:
         reasons.append("older transactions follow")
     return listed(reasons)
 
 
-def _next(
-    scan: Scan, chains: Sequence[Chain], repeat: dict[str, Any], digest: bytes, after: tuple[int, bytes] | None
-) -> NextCall | None:
-    """The call that goes on: behind the last transaction, or once more where nothing was reached."""
-    arguments = {name: value for name, value in repeat.items() if value is not None}
-    if scan.finished:
-        if not scan.failures:
-            return None
-        return NextCall(tool=NAME, arguments=arguments | {"chains": list(scan.failures)})
-    position = scan.consumed or after
-    arguments["chains"] = [chain.id for chain in chains]
-    if position is not None:
-        arguments["cursor"] = encode_cursor(position, digest)
-    return NextCall(tool=NAME, arguments=arguments)
+def _next_calls(
+    scan: Scan,
+    chains: Sequence[Chain],
+    repeat: dict[str, Any],
+    digest: Callable[[Iterable[str]], bytes],
+    after: Position | None,
+) -> list[NextCall]:
+    """The calls that go on: behind what was looked at, and from the start of this page for what was not."""
+
+    def call(ids: list[str], behind: Position | None) -> NextCall:
+        arguments = {name: value for name, value in repeat.items() if value is not None} | {"chains": ids}
+        if behind is not None:
+            arguments["cursor"] = encode_cursor(behind, digest(ids))
+        return NextCall(tool=NAME, arguments=arguments)
+
+    calls: list[NextCall] = []
+    if not scan.finished:
+        calls.append(call([chain.id for chain in chains if chain.id not in scan.failures], scan.consumed or after))
+    if scan.failures:
+        calls.append(call(list(scan.failures), after))
+    return calls
 
 
 def render(output: Output) -> list[str]:

@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.mcp import STRANGER, Made, Upstream, custom_settings, refusal, wall_clock
+from tests.support.virtual_time import VirtualTimeLoop
+from wallet_mcp.server import scan as scanning
+from wallet_mcp.server.context import Services, ToolContext
+from wallet_mcp.server.guidance import CallContext
+from wallet_mcp.server.output import Provenance
+from wallet_mcp.server.scan import Question, Scan, next_cursor, scan_history
+from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
+from wallet_mcp.wallet.cursor import Position
+from wallet_mcp.wallet.history import UNTIMED_MS
+from wallet_mcp.wallet_api.endpoints import ApiConfig, WalletApi
+from wallet_mcp.wallet_api.errors import ApiError
+from wallet_mcp.wallet_api.models import WireHistory
+
+CHAINS = {chain.id: chain for chain in KNOWN_CHAINS}
+BASE_MS = 1_790_000_000_000
+
+
+def row(tx: str, at: int | None, chain: str = "1", contract: str | None = None, **changes: Any) -> dict[str, Any]:
+    """A history row of one native or token transfer away from the stranger; `at` in ms after an arbitrary start."""
+    return {
+        "binanceChainId": chain,
+        "txHash": tx,
+        "itype": "0" if contract is None else "2",
+        "txTime": "" if at is None else str(BASE_MS + at),
+        "from": [{"address": STRANGER, "amount": "1"}],
+        "to": [{"address": "0x" + "1" * 40, "amount": "1"}],
+        "tokenContractAddress": contract,
+        "amount": "1",
+        "txStatus": "success",
+    } | changes
+
+
+@dataclass
+class History:
+    """An upstream with these rows per chain, in pages of `size`; requests of the given numbers fail."""
+
+    rows: dict[str, list[dict[str, Any]]]
+    size: int = 100
+    failing: frozenset[int] = frozenset()
+    ignores: frozenset[str] = frozenset()
+    asked: list[dict[str, str]] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> Made:
+        query = dict(request.url.params)
+        self.asked.append(query)
+        if len(self.asked) in self.failing:
+            return refusal(40304)
+        low, high = int(query.get("begin", 0)), int(query.get("end", 10**15))
+        if "span" in self.ignores:
+            low, high = 0, 10**15
+        found = [r for r in self.rows.get(query["chains"], []) if low <= int(r["txTime"] or 10**14) <= high]
+        start = 0 if "cursor" in self.ignores else int(query.get("cursor", 0))
+        following = str(start + self.size) if start + self.size < len(found) else ""
+        return [{"cursor": following, "transactionList": found[start : start + self.size]}]
+
+
+Api = Callable[[httpx.Request], Made]
+
+
+def run(history: Api, chains: Sequence[str], limit: int, **question: Any) -> Scan:
+    """One scan by a fresh server."""
+    with closing(Scanner(history)) as scanner:
+        return scanner.scan(chains, limit, **question)
+
+
+class Scanner:
+    """A server's scans, one after the other on one virtual loop."""
+
+    def __init__(self, history: Api) -> None:
+        self._runner = asyncio.Runner(loop_factory=VirtualTimeLoop)
+        chosen = custom_settings()
+        assert chosen.credentials is not None
+        config = ApiConfig(chosen.credentials.api_key, chosen.credentials.signer, chosen.base_url)
+        api = WalletApi(config, transport=Upstream(history), wall=lambda: wall_clock())
+        self._services = Services(chosen, api, wall_clock)
+
+    def close(self) -> None:
+        self._runner.close()
+
+    def scan(self, chains: Sequence[str], limit: int, **question: Any) -> Scan:
+        async def scan() -> Scan:
+            now = asyncio.get_running_loop().time()
+            provenance = Provenance(self._services.settings.base_url)
+            context = ToolContext(self._services, now + 1_000, provenance, CallContext("wallet_list_transactions"))
+            asked: list[Chain] = [CHAINS[chain] for chain in chains]
+            return await scan_history(context, asked, Question(STRANGER, **question), limit)
+
+        return self._runner.run(scan())
+
+
+def hashes(scan: Scan) -> list[str]:
+    return [found.hash for found in scan.transactions]
+
+
+def test_one_page_of_one_chain() -> None:
+    history = History({"1": [row("c", 30), row("b", 20), row("a", 10)]})
+    scan = run(history, ["1"], 10)
+    assert hashes(scan) == ["c", "b", "a"]
+    assert scan.finished
+    assert (scan.failures, scan.interruptions, scan.repeated, scan.out_of_time) == ({}, {}, [], False)
+    assert [found.time_ms for found in scan.transactions] == [BASE_MS + at for at in (30, 20, 10)]
+
+
+def test_the_page_is_large_enough_for_rows_that_belong_together() -> None:
+    history = History({"1": []})
+    for limit in (20, 100):
+        run(history, ["1"], limit)
+    assert [query["limit"] for query in history.asked] == ["50", "100"]
+
+
+def test_rows_of_one_hash_that_straddle_a_page_stay_one_transaction() -> None:
+    history = History({"1": [row("b", 20), row("a", 10), row("a", 10), row("a", 10)]}, size=2)
+    scan = run(history, ["1"], 10)
+    assert [(found.hash, len(found.movements)) for found in scan.transactions] == [("b", 1), ("a", 3)]
+
+
+def test_chains_are_merged_by_time() -> None:
+    history = History({"1": [row("d", 40), row("a", 10)], "56": [row("c", 30, "56"), row("b", 20, "56")]}, size=1)
+    scan = run(history, ["1", "56"], 3)
+    assert hashes(scan) == ["d", "c", "b"]
+    assert not scan.finished
+    assert scan.consumed == scan.transactions[-1].position
+
+
+def test_a_page_that_is_full_to_the_last_transaction_is_known_to_be_the_end() -> None:
+    history = History({"1": [row("b", 20), row("a", 10)]})
+    scan = run(history, ["1"], 2)
+    assert hashes(scan) == ["b", "a"]
+    assert scan.finished
+
+
+@pytest.mark.parametrize("cursor", ["", "7"])
+def test_an_empty_page_ends_a_chain_whatever_its_cursor(cursor: str) -> None:
+    scan = run(lambda request: [{"cursor": cursor, "transactionList": []}], ["1"], 5)
+    assert scan.finished
+    assert not scan.repeated
+    assert not scan.transactions
+
+
+def test_an_upstream_that_repeats_itself_is_found_out_and_repeats_nothing_here() -> None:
+    rows = [row(name, at) for name, at in (("c", 30), ("b", 20), ("a", 10))]
+    scan = run(History({"1": rows}, size=2, ignores=frozenset({"cursor"})), ["1"], 10)
+    assert hashes(scan) == ["c", "b"]
+    assert scan.repeated == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "expected"),
+    [(15, 35, ["c", "b"]), (20, 30, ["c", "b"]), (None, 0, []), (11, None, ["d", "c", "b"])],
+)
+def test_the_span_holds_even_if_upstream_ignores_it(begin: int | None, end: int | None, expected: list[str]) -> None:
+    rows = [row(name, at) for name, at in (("d", 40), ("c", 30), ("b", 20), ("a", 10))]
+    bounds = {
+        "begin_ms": None if begin is None else BASE_MS + begin,
+        "end_ms": None if end is None else BASE_MS + end,
+    }
+    if end == 0:
+        bounds["end_ms"] = 0
+    assert hashes(run(History({"1": rows}, ignores=frozenset({"span"})), ["1"], 10, **bounds)) == expected
+
+
+def test_a_contract_holds_even_if_upstream_ignores_it() -> None:
+    usdt = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+    rows = [
+        row("c", 30, contract=usdt.upper().replace("0X", "0x")),
+        row("b", 20, contract="0x" + "2" * 40),
+        row("a", 10),
+    ]
+    assert hashes(run(History({"1": rows}), ["1"], 10, contract=usdt)) == ["c"]
+    assert hashes(run(History({"1": rows}), ["1"], 10, contract="native")) == ["a"]
+
+
+def test_rows_of_another_chain_are_left_out() -> None:
+    rows = [row("b", 20, "56"), row("a", 10, ""), row("c", 5, "1")]
+    assert hashes(run(History({"1": rows}), ["1"], 10)) == ["a", "c"]
+
+
+def test_rows_without_a_hash_are_not_one_transaction() -> None:
+    rows = [row("", 30), row("", 20), row("", 20), row("a", 10)]
+    scan = run(History({"1": rows}, size=2), ["1"], 10)
+    assert [len(found.movements) for found in scan.transactions] == [1, 1, 1, 1]
+
+
+def test_pending_transactions_without_a_time_come_first_and_only_once() -> None:
+    rows = [row("p", None), row("q", None), row("b", 20), row("a", 10)]
+    with closing(Scanner(History({"1": rows}))) as scanner:
+        first = scanner.scan(["1"], 1)
+        second = scanner.scan(["1"], 1, after=first.consumed)
+        rest = scanner.scan(["1"], 10, after=second.consumed)
+    assert set(hashes(first) + hashes(second)) == {"p", "q"}
+    assert hashes(rest) == ["b", "a"]
+    assert first.consumed is not None
+    assert first.consumed[0] == -UNTIMED_MS
+
+
+def test_when_nothing_can_be_read_the_first_error_is_raised() -> None:
+    with pytest.raises(ApiError) as caught:
+        run(History({}, failing=frozenset({1, 2})), ["1", "56"], 5)
+    assert caught.value.code == 40304
+
+
+def test_a_chain_that_fails_at_once_leaves_the_others_whole() -> None:
+    scan = run(History({"56": [row("a", 10, "56")]}, failing=frozenset({1})), ["1", "56"], 5)
+    assert hashes(scan) == ["a"]
+    assert list(scan.failures) == ["1"]
+    assert scan.finished
+
+
+def test_a_chain_that_fails_later_ends_the_scan_where_it_was_read_to() -> None:
+    history = History(
+        {"1": [row("f", 60), row("d", 40), row("b", 20)], "56": [row("e", 50, "56"), row("a", 10, "56")]},
+        size=2,
+        failing=frozenset({3}),
+    )
+    scan = run(history, ["1", "56"], 10)
+    assert hashes(scan) == ["f", "e"]
+    assert list(scan.interruptions) == ["1"]
+    assert not scan.finished
+    assert scan.consumed == (-(BASE_MS + 40), bytes(8))
+
+
+def test_a_search_that_ends_early_goes_on_where_it_ended() -> None:
+    rows = [row(f"t{at}", at, contract="0x" + "2" * 40) for at in range(400, 0, -1)] + [row("coin", 0)]
+    after: Position | None = None
+    turns = 0
+    with closing(Scanner(History({"1": rows}, size=5))) as scanner:
+        for _ in range(5):
+            turns += 1
+            scan = scanner.scan(["1"], 5, contract="native", after=after)
+            if scan.finished:
+                break
+            assert scan.out_of_time
+            assert not scan.transactions
+            assert scan.consumed is not None
+            assert after is None or scan.consumed > after
+            after = scan.consumed
+    assert turns == 3
+    assert hashes(scan) == ["coin"]
+
+
+def test_chains_that_were_never_asked_for_want_of_time_are_failures() -> None:
+    with patch.object(scanning, "MAX_REQUESTS", 2):
+        scan = run(History({"1": [row("a", 10)], "8453": [row("b", 20, "8453")]}), ["1", "56", "8453"], 5)
+    assert [error.code for error in scan.failures.values()] == ["timeout"]
+    assert len(scan.failures) == 1
+    with patch.object(scanning, "MAX_REQUESTS", 0), pytest.raises(ApiError):
+        run(History({"1": [row("a", 10)]}), ["1"], 5)
+
+
+@pytest.mark.parametrize(("cursors", "expected"), [([], ""), (["", "x"], "x"), (["a", "b"], "a"), (["", ""], "")])
+def test_the_cursor_is_the_first_that_is_one(cursors: list[str], expected: str) -> None:
+    assert next_cursor([WireHistory(cursor=cursor) for cursor in cursors]) == expected
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
+    """Rows of up to three chains, newest first, those of one millisecond in any order."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for chain in draw(st.sampled_from([["1"], ["1", "56"], ["1", "56", "8453"]])):
+        times = draw(st.lists(st.integers(0, 12), max_size=12))
+        moves = [
+            (-at, draw(st.integers(0, 99)), row(f"{chain} {number}", at, chain))
+            for number, at in enumerate(times)
+            for _ in range(draw(st.integers(1, 3)))
+        ]
+        rows[chain] = [made for _, _, made in sorted(moves, key=lambda move: move[:2])]
+    return rows
+
+
+@settings(max_examples=25)
+@given(
+    histories(),
+    st.integers(1, 5),
+    st.integers(4, 9),
+    st.integers(9, 30),
+    st.frozensets(st.integers(1, 25), max_size=6),
+)
+def test_whatever_fails_each_transaction_is_listed_once_and_whole(
+    rows: dict[str, list[dict[str, Any]]], limit: int, size: int, requests: int, failing: frozenset[int]
+) -> None:
+    todo: list[tuple[list[str], Position | None]] = [(list(rows), None)]
+    found: dict[str, int] = {}
+    history = History(rows, size=size, failing=failing)
+    with patch.object(scanning, "MAX_REQUESTS", requests), closing(Scanner(history)) as scanner:
+        for _ in range(500):
+            if not todo:
+                break
+            chains, after = todo.pop()
+            try:
+                scan = scanner.scan(chains, limit, after=after)
+            except ApiError:
+                todo.append((chains, after))
+                continue
+            positions = [one.position for one in scan.transactions]
+            assert positions == sorted(positions)
+            assert len(positions) <= limit
+            assert all(after is None or position > after for position in positions)
+            for one in scan.transactions:
+                assert one.hash not in found
+                found[one.hash] = len(one.movements)
+            if not scan.finished:
+                todo.append(([chain for chain in chains if chain not in scan.failures], scan.consumed or after))
+            if scan.failures:
+                todo.append((list(scan.failures), after))
+    assert not todo
+    expected: dict[str, int] = {}
+    for made in [made for chain in rows.values() for made in chain]:
+        expected[made["txHash"]] = expected.get(made["txHash"], 0) + 1
+    assert found == expected

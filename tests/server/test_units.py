@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wallet_mcp.server.units import AmountUnits, amount_fields, decimals_of
+from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
+from wallet_mcp.wallet.money import plain, scale
+from wallet_mcp.wallet.units import AmountSample, Unit
+
+ETHEREUM, SOLANA = KNOWN_CHAINS[0], KNOWN_CHAINS[-1]
+NEW = Chain("4242", "New", "NEW", "evm", None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "decimals", "fields"),
+    [
+        ("1500000", "base", 6, {"amount": "1.5", "unit": "coins"}),
+        ("1500000", "base", None, {"amount_raw": "1500000", "unit": "base_units"}),
+        ("1.50", "scaled", None, {"amount": "1.5", "unit": "coins"}),
+        ("1500000", "scaled", 6, {"amount": "1500000", "unit": "coins"}),
+        ("1500000", "undecided", 6, {"amount_raw": "1500000", "unit": "undecided", "amount_if_base_units": "1.5"}),
+        ("1500000", "undecided", None, {"amount_raw": "1500000", "unit": "undecided"}),
+        ("1.5", "undecided", 6, {"amount_raw": "1.5", "unit": "undecided"}),
+        ("7.000", "undecided", 0, {"amount_raw": "7", "unit": "undecided", "amount_if_base_units": "7"}),
+        # Nothing is nothing in every unit.
+        ("0", "undecided", None, {"amount": "0", "unit": "coins"}),
+        ("0.00", "base", 6, {"amount": "0", "unit": "coins"}),
+        ("", "base", 6, {}),
+        ("many", "scaled", 6, {}),
+    ],
+)
+def test_an_amount_is_named_by_what_is_known_of_it(
+    text: str, unit: Unit, decimals: int | None, fields: dict[str, str]
+) -> None:
+    assert amount_fields(text, unit, decimals) == fields
+
+
+@given(st.integers(1, 10**60), st.integers(0, 36))
+def test_base_units_become_coins_to_the_last_digit(raw: int, decimals: int) -> None:
+    expected = plain(scale(raw, decimals))
+    assert amount_fields(str(raw), "base", decimals)["amount"] == expected
+    assert amount_fields(str(raw), "undecided", decimals)["amount_if_base_units"] == expected
+    assert scale(Decimal(raw), decimals) * 10**0 == Decimal(expected)
+
+
+@pytest.mark.parametrize(
+    ("chain", "contract", "decimals"),
+    [
+        (ETHEREUM, "native", 18),
+        (SOLANA, "native", 9),
+        (NEW, "native", None),
+        (ETHEREUM, "0xdac17f958d2ee523a2206206994597c13d831ec7", 6),
+        (ETHEREUM, "0x" + "1" * 40, None),
+        (SOLANA, "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", 6),
+        (ETHEREUM, "", None),
+    ],
+)
+def test_decimals_are_known_of_coins_and_well_known_tokens(chain: Chain, contract: str, decimals: int | None) -> None:
+    assert decimals_of(chain, contract) == decimals
+
+
+def test_each_field_learns_for_itself_and_forgets_nothing() -> None:
+    units = AmountUnits()
+    assert units.unit("a", "auto") == "undecided"
+    units.learn("a", [AmountSample("0.5", "1", True)])
+    units.learn("b", [AmountSample("5" * 20, "1", True)])
+    units.learn("a", [AmountSample("7", "1", True)])
+    assert [units.unit(name, "auto") for name in "abc"] == ["scaled", "base", "undecided"]
+    units.learn("a", [AmountSample("5" * 20, "1", True)])
+    assert units.unit("a", "auto") == "undecided", "evidence for both is no proof"
+
+
+@pytest.mark.parametrize("setting", ["base", "scaled"])
+def test_the_setting_outweighs_all_evidence(setting: Unit) -> None:
+    units = AmountUnits()
+    for text in ("0.5", "5" * 20):
+        units.learn("a", [AmountSample(text, "1", True)])
+        assert units.unit("a", "base" if setting == "base" else "scaled") == setting

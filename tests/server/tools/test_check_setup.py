@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from tests.support.mcp import COMMON, Era, Face, Upstream, connect, custom_settings, usable_settings, wall_clock
+from wallet_mcp.sandbox.app import SANDBOX_ED25519_API_KEY, SANDBOX_ED25519_PRIVATE_KEY, SANDBOX_SECRET_KEY, Fault
+from wallet_mcp.server.tools.check_setup import TOOL as DEFINITION
+from wallet_mcp.settings import Credentials, Settings, load_settings
+from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL
+from wallet_mcp.wallet_api.signing import Ed25519Signer, HmacSigner
+
+TOOL = "wallet_check_setup"
+FIELDS = {
+    "ready",
+    "mode",
+    "base_url",
+    "api_key_present",
+    "algorithm",
+    "recv_window_ms",
+    "clock_offset_ms",
+    "problems",
+    "probe",
+    "rate",
+}
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_good_set_up_is_ready(face: Face) -> None:
+    answer = await face.answer(TOOL)
+    assert answer.structure == {
+        "ready": True,
+        "mode": "sandbox",
+        "base_url": "embedded sandbox",
+        "api_key_present": True,
+        "algorithm": "HMAC-SHA256",
+        "recv_window_ms": 5000,
+        "clock_offset_ms": 0,
+        "probe": {"outcome": "ok"},
+        "rate": {"limit": 5, "remaining": 4, "used_weight": 1},
+        "source": "sandbox",
+        "as_of": "2026-11-22T10:00:00Z",
+        "age_seconds": 0,
+        "complete": True,
+    }
+
+
+async def test_it_probes_past_the_cache_each_time(face: Face) -> None:
+    await face.answer("wallet_list_chains")
+    for _ in range(2):
+        await face.answer(TOOL)
+    assert len(face.sent("supported/chain")) == 3
+
+
+async def test_ed25519_keys_are_named(era: Era) -> None:
+    signer = Ed25519Signer(SecretStr(SANDBOX_ED25519_PRIVATE_KEY))
+    settings = usable_settings(credentials=Credentials(SecretStr(SANDBOX_ED25519_API_KEY), signer))
+    async with connect(era, settings=settings) as face:
+        assert (await face.answer(TOOL))["algorithm"] == "Ed25519"
+
+
+@pytest.mark.parametrize("offset", [-3.0, -0.25, 0.0, 4.0])
+async def test_the_clock_difference_is_told(era: Era, offset: float) -> None:
+    async with connect(era, clock_offset_s=offset) as face:
+        answer = await face.answer(TOOL)
+        assert answer["ready"] is True
+        assert answer["clock_offset_ms"] == offset * 1000
+
+
+async def test_a_clock_far_off_corrects_itself_and_is_told(era: Era) -> None:
+    async with connect(era, clock_offset_s=600.0) as face:
+        answer = await face.answer(TOOL)
+        assert (answer["ready"], answer["clock_offset_ms"]) == (True, 600_000)
+        assert [request.code for request in face.sent()] == [40103, 0]
+        assert answer["as_of"] == "2026-11-22T10:10:00Z"
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "told"),
+    [
+        ("40101", 401, "WALLET_MCP_API_KEY"),
+        ("40102", 401, "WALLET_MCP_SECRET_KEY belongs to WALLET_MCP_API_KEY"),
+        ("40104", 403, "Wallet permission"),
+        ("40304", 200, "not offered where this server runs"),
+        ("50000", 200, "after 3 s"),
+        ("framework", 200, "WALLET_MCP_BASE_URL"),
+    ],
+)
+async def test_a_probe_that_fails_says_what_to_do(era: Era, code: str, status: int, told: str) -> None:
+    async with connect(era, faults=[Fault(code)]) as face:
+        answer = await face.answer(TOOL)
+        probe = answer["probe"]
+        assert answer["ready"] is False
+        assert (probe["outcome"], probe["error"]) == ("failed", code.replace("framework", "000002"))
+        assert probe["http_status"] == status
+        assert len(probe["trace_id"]) == 32
+        assert told in probe["what_to_do"]
+        assert answer["source"] == "sandbox"
+        assert "rate" not in answer
+        assert f"What to do: {probe['what_to_do']}" in answer.lines
+
+
+async def test_a_network_that_fails_leaves_no_trace_to_tell(era: Era) -> None:
+    api = Upstream(lambda request: httpx.ConnectError("secret details"))
+    settings = custom_settings(base_url="https://proxy.example/build")
+    async with connect(era, settings=settings, transport=api) as face:
+        answer = await face.answer(TOOL)
+        assert answer["probe"].keys() == {"outcome", "error", "what_to_do"}
+        assert answer["probe"]["error"] == "connection"
+        assert "clock_offset_ms" not in answer
+        assert "secret details" not in answer.text
+        assert (answer["mode"], answer["source"], answer["base_url"]) == (
+            "custom",
+            "custom",
+            "https://proxy.example/build",
+        )
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "problems"),
+    [
+        ({}, "no_credentials", ["WALLET_MCP_API_KEY is not set.", "Neither WALLET_MCP_SECRET_KEY nor"]),
+        (
+            {"API_KEY": "k", "SECRET_KEY": "s", "DEADLINE_S": "soon"},
+            "bad_settings",
+            ["WALLET_MCP_DEADLINE_S must be"],
+        ),
+        ({"API_KEY": "k", "PRIVATE_KEY": "nonsense"}, "bad_credentials", ["WALLET_MCP_PRIVATE_KEY does not work"]),
+        (
+            {"API_KEY": "k", "SECRET_KEY": "s", "BASE_URL": "http://x.example", "CACHE_MB": "0"},
+            "bad_settings",
+            ["WALLET_MCP_BASE_URL must start with https://", "WALLET_MCP_CACHE_MB must be a whole number"],
+        ),
+    ],
+)
+async def test_wrong_settings_are_listed_and_nothing_is_sent(
+    era: Era, environment: dict[str, str], code: str, problems: list[str]
+) -> None:
+    settings = load_settings({f"WALLET_MCP_{name}": value for name, value in environment.items()})
+    async with connect(era, settings=settings) as face:
+        answer = await face.answer(TOOL)
+        assert answer["ready"] is False
+        assert (answer["probe"]["outcome"], answer["probe"]["error"]) == ("not_sent", code)
+        assert len(answer["problems"]) == len(problems)
+        assert all(told.startswith(wanted) for told, wanted in zip(answer["problems"], problems, strict=True))
+        assert "restart it" in answer["probe"]["what_to_do"]
+        assert answer["api_key_present"] is ("API_KEY" in environment)
+        assert not face.sent()
+
+
+async def test_the_mode_is_live_only_for_the_real_address(era: Era) -> None:
+    async with connect(era, settings=Settings(missing=("x.",))) as face:
+        answer = await face.answer(TOOL)
+        assert (answer["mode"], answer["base_url"], answer["source"]) == ("live", DEFAULT_BASE_URL, "live")
+
+
+async def test_notes_of_the_settings_are_passed_on(era: Era) -> None:
+    async with connect(era, settings=usable_settings(notes=("White space was left out.",))) as face:
+        assert (await face.answer(TOOL))["notes"] == ["White space was left out."]
+
+
+async def test_an_answer_without_rate_headers_says_so(era: Era) -> None:
+    async with connect(era, settings=custom_settings(), transport=Upstream(lambda request: [])) as face:
+        answer = await face.answer(TOOL)
+        assert answer["rate"] == {}
+        assert "Rate headers: none sent." in answer.lines
+
+
+async def test_a_wrong_secret_is_found_out(era: Era) -> None:
+    settings = usable_settings()
+    assert settings.credentials is not None
+    wrong = replace(settings.credentials, signer=HmacSigner(SecretStr(SANDBOX_SECRET_KEY + "x")))
+    async with connect(era, settings=replace(settings, credentials=wrong)) as face:
+        assert (await face.answer(TOOL))["probe"]["error"] == "40102"
+
+
+async def test_arguments_are_refused(face: Face) -> None:
+    failed = await face.failure(TOOL, verbose=True)
+    assert failed.meta["corrected"] == {"tool": TOOL, "arguments": {}}
+    assert "its arguments are none" in failed.text
+
+
+async def test_a_code_of_absurd_length_is_cut(era: Era) -> None:
+    def answer(request: httpx.Request) -> Any:
+        return json.dumps({"code": "1" * 7, "msg": "x" * 5_000, "timestamp": int(wall_clock() * 1000)}).encode()
+
+    async with connect(era, settings=custom_settings(), transport=Upstream(answer)) as face:
+        assert (await face.answer(TOOL))["probe"]["error"] == "1111111"
+
+
+def test_its_fields_are_those_of_the_design() -> None:
+    assert DEFINITION.definition.input_schema == {"additionalProperties": False, "properties": {}, "type": "object"}
+    output = DEFINITION.definition.output_schema
+    assert output is not None
+    assert set(output["properties"]) == {*FIELDS, *COMMON}

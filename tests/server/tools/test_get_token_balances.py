@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.mcp import COMMON, STRANGER, Era, Face, Upstream, connect, custom_settings
+from tests.support.truth import token_row
+from wallet_mcp.sandbox.app import Fault
+from wallet_mcp.server.tools.get_token_balances import TOOL as DEFINITION
+
+TOOL = "wallet_get_token_balances"
+FIELDS = {"address", "tokens", "honeypot_checked"}
+USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+USDC = "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"
+BSC_USDT = "0x55d398326f99059ff775485246999027b3197955"
+SOLANA_USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
+UNHELD = "0x" + "12" * 20
+
+pytestmark = pytest.mark.anyio
+
+
+def held(face: Face, label: str, chain: str, contract: str) -> dict[str, Any]:
+    """The row of a holding, from the world's truth."""
+    wanted = "" if contract == "native" else contract.lower() if contract[:2] == "0x" else contract
+    (holding,) = [one for one in face.world.holdings(face.wallets[label], chain) if one.contract == wanted]
+    return token_row(holding, chain)
+
+
+async def test_each_token_asked_for_gets_its_row_in_order(face: Face) -> None:
+    asked = [f"bsc:{BSC_USDT}", "eth:native", f"Ethereum:{UNHELD}", "8453:native", f"1:{USDT}", "linea:native"]
+    answer = await face.answer(TOOL, address=face.wallets["rich"], tokens=asked)
+    assert [row["asked"] for row in answer["tokens"]] == asked
+    expected = [
+        held(face, "rich", "56", BSC_USDT) | {"status": "held"},
+        held(face, "rich", "1", "native") | {"status": "held"},
+        {"chain": "1", "contract": UNHELD, "symbol": "", "status": "not_reported"},
+        held(face, "rich", "8453", "native") | {"status": "held"},
+        held(face, "rich", "1", USDT) | {"status": "held"},
+        {"chain": "59144", "contract": "native", "symbol": "ETH", "status": "zero"},
+    ]
+    assert answer["tokens"] == [row | {"asked": text} for row, text in zip(expected, asked, strict=True)]
+    assert answer["honeypot_checked"] == {"56": True, "1": True, "8453": True, "59144": False}
+    assert "Honeypots are not looked for on: 59144." in answer.lines
+    assert any(line.startswith("not_reported: ") for line in answer.lines)
+    assert answer["complete"] is True
+    assert answer.structure.keys() <= {*FIELDS, *COMMON}
+    assert len(face.sent()) == 1
+
+
+async def test_a_solana_wallet_and_its_mint(face: Face) -> None:
+    asked = ["sol:native", f"solana:{SOLANA_USDC}"]
+    answer = await face.answer(TOOL, address=face.wallets["solana"], tokens=asked)
+    expected = [held(face, "solana", "CT_501", "native"), held(face, "solana", "CT_501", SOLANA_USDC)]
+    assert answer["tokens"] == [
+        row | {"asked": text, "status": "held"} for row, text in zip(expected, asked, strict=True)
+    ]
+
+
+async def test_a_token_in_capitals_is_the_same_token(face: Face) -> None:
+    answer = await face.answer(TOOL, address=face.wallets["rich"], tokens=[f"1:0x{USDC[2:].upper()}", f"1:{USDC}"])
+    first, second = answer["tokens"]
+    assert first == second
+    assert first["contract"] == USDC
+    assert json.loads(face.sent()[0].body)["tokenContractAddresses"] == [
+        {"binanceChainId": "1", "tokenContractAddress": USDC}
+    ]
+
+
+@pytest.mark.parametrize("spelling", ["native", "NATIVE", "0x" + "e" * 40, "0x" + "E" * 40])
+async def test_the_coin_may_be_spelled_as_upstream_does(face: Face, spelling: str) -> None:
+    answer = await face.answer(TOOL, address=face.wallets["rich"], tokens=[f"bsc:{spelling}"])
+    (row,) = answer["tokens"]
+    assert row == held(face, "rich", "56", "native") | {"asked": "bsc:native", "status": "held"}
+
+
+@pytest.mark.parametrize("native_blank", ["accept", "refuse"])
+async def test_the_coin_is_found_whether_upstream_takes_a_blank_contract_or_not(era: Era, native_blank: str) -> None:
+    async with connect(era, native_blank=native_blank) as face:
+        for _ in range(2):
+            answer = await face.answer(TOOL, address=face.wallets["rich"], tokens=["bsc:native", f"bsc:{BSC_USDT}"])
+            assert [row["status"] for row in answer["tokens"]] == ["held", "held"]
+        assert len(face.sent()) == (1 if native_blank == "accept" else 2)
+
+
+async def test_a_risk_token_is_shown_when_it_was_asked_for_and_marked(face: Face) -> None:
+    fake = next(holding for holding in face.world.holdings(face.wallets["rich"], "1") if holding.risk)
+    answer = await face.answer(TOOL, address=face.wallets["rich"], tokens=[f"1:{fake.contract}"])
+    (row,) = answer["tokens"]
+    assert row["risk_flagged"] is True
+    assert row["status"] == "held"
+    assert json.loads(face.sent()[0].body)["excludeRiskToken"] == "1"
+
+
+async def test_twenty_tokens_are_one_request(face: Face) -> None:
+    holdings = face.world.holdings(face.wallets["whale"], "56")[:20]
+    asked = [f"56:{holding.contract or 'native'}" for holding in holdings]
+    answer = await face.answer(TOOL, address=face.wallets["whale"], tokens=asked)
+    assert answer["tokens"] == [
+        token_row(holding, "56") | {"asked": text, "status": "held"}
+        for holding, text in zip(holdings, asked, strict=True)
+    ]
+    assert len(face.sent()) == 1
+
+
+@pytest.mark.parametrize(
+    ("tokens", "field", "told"),
+    [
+        ([], "tokens", "a list of 1 to 20 tokens"),
+        (["1:native"] * 21, "tokens", "a list of 1 to 20 tokens"),
+        (["1:native", "native"], "tokens[1]", "chain:contract or chain:native"),
+        (["1:native", ":native"], "tokens[1]", "chain:contract"),
+        (["1:"], "tokens[0]", "chain:contract"),
+        (["1:native", "1:USDT"], "tokens[1]", "0x and 40 hex digits"),
+        ([f"1:{SOLANA_USDC}"], "tokens[0]", "Solana mint"),
+        ([f"sol:{USDT}"], "tokens[0]", "EVM contract, but the chain is Solana"),
+        (["tron:native"], "tokens[0]", "Tron is not served"),
+        (["1:native", 7], "tokens[1]", "a list of 1 to 20 tokens"),
+        (["1:native", None], "tokens[1]", "a list of 1 to 20 tokens"),
+        (["sol:native", "1:native"], "address", "takes a Solana address"),
+    ],
+)
+async def test_a_bad_token_is_named_and_nothing_is_asked(
+    face: Face, tokens: list[Any], field: str, told: str
+) -> None:
+    failed = await face.failure(TOOL, address=face.wallets["rich"], tokens=tokens)
+    assert failed.meta["code"] == 40001
+    assert failed.meta["field"] == field
+    assert told in failed.text
+    assert not face.sent("token-balances-by-address")
+
+
+async def test_a_list_written_as_one_text_is_corrected(face: Face) -> None:
+    arguments = {"address": face.wallets["rich"], "tokens": f"1:native, 1:{USDT}"}
+    failed = await face.failure(TOOL, arguments)
+    assert failed.meta["corrected"]["arguments"]["tokens"] == ["1:native", f"1:{USDT}"]
+    answer = await face.answer(TOOL, failed.meta["corrected"]["arguments"])
+    assert [row["status"] for row in answer["tokens"]] == ["held", "held"]
+
+
+async def test_an_address_outside_the_sandbox_is_told_its_wallets(face: Face) -> None:
+    answer = await face.answer(TOOL, address=STRANGER, tokens=["1:native"])
+    assert answer["tokens"][0]["status"] == "zero"
+    assert f"rich {face.wallets['rich']}" in answer.notes
+
+
+@pytest.mark.parametrize(
+    ("balance", "raw", "status"),
+    [
+        ("0", "0", "zero"),
+        ("", "0", "zero"),
+        ("0.0", "", "zero"),
+        ("", "", "not_reported"),
+        ("-1", "x", "not_reported"),
+        ("", "5", "held"),
+        ("0", "5", "held"),
+        ("1", "", "held"),
+    ],
+)
+async def test_a_row_of_nothing_is_zero_and_one_without_numbers_is_not(
+    era: Era, balance: str, raw: str, status: str
+) -> None:
+    row = {"binanceChainId": "1", "tokenContractAddress": USDT, "balance": balance, "rawBalance": raw}
+    stray = {"binanceChainId": "999", "tokenContractAddress": UNHELD, "balance": "7"}
+    api = Upstream(lambda request: [{"tokenAssets": [row]}, {"tokenAssets": [stray]}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer(TOOL, address=STRANGER, tokens=[f"1:{USDT}"])
+        assert [row["status"] for row in answer["tokens"]] == [status]
+
+
+async def test_a_known_token_that_is_not_reported_still_has_its_symbol(face: Face) -> None:
+    answer = await face.answer(TOOL, address=face.wallets["empty"], tokens=[f"1:{USDT}"])
+    assert answer["tokens"] == [
+        {"asked": f"1:{USDT}", "status": "not_reported", "chain": "1", "contract": USDT, "symbol": "USDT"}
+    ]
+    assert "notes" not in answer
+
+
+async def test_an_outage_fails_the_whole_call(era: Era) -> None:
+    async with connect(era, faults=[Fault("50001")]) as face:
+        failed = await face.failure(TOOL, address=face.wallets["rich"], tokens=["1:native"])
+        assert (failed.meta["code"], failed.meta["attempts"]) == (50001, 4)
+
+
+def test_its_fields_are_those_of_the_design() -> None:
+    schema = DEFINITION.definition.input_schema
+    assert set(schema["properties"]) == {"address", "tokens"} == set(schema["required"])
+    tokens = schema["properties"]["tokens"]
+    assert (tokens["minItems"], tokens["maxItems"], tokens["items"]["type"]) == (1, 20, "string")
+    output = DEFINITION.definition.output_schema
+    assert output is not None
+    assert set(output["properties"]) == {*FIELDS, *COMMON}

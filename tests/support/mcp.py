@@ -1,0 +1,391 @@
+"""A server on a sandbox of its own with a real in-memory MCP client, and what every answer must keep to.
+
+`connect` makes one; its `answer` and `failure` check the shape that the design gives all answers before a test looks
+at its own facts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TypeAlias
+
+import httpx
+import jsonschema  # type: ignore[import-untyped]
+import mcp_types as types
+from mcp import Client
+from pydantic import SecretStr
+
+from wallet_mcp.sandbox.app import SANDBOX_API_KEY, SANDBOX_SECRET_KEY, Fault, Sandbox, SandboxOptions
+from wallet_mcp.server.app import build_server
+from wallet_mcp.server.guidance import META_KEY
+from wallet_mcp.settings import Credentials, Settings
+from wallet_mcp.wallet_api.signing import HmacSigner
+
+Era = Literal["auto", "legacy"]
+ERAS: Final[tuple[Era, ...]] = ("auto", "legacy")
+PROTOCOLS: Final[Mapping[Era, str]] = {"auto": "2026-07-28", "legacy": "2025-11-25"}
+
+START: Final = datetime(2026, 11, 22, 10, 0, tzinfo=UTC).timestamp()
+"""The wall clock when virtual time stands at 1000 s, where it starts."""
+
+EMBEDDED_URL: Final = "https://sandbox.invalid/build"
+STRANGER: Final = "0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045"
+"""An address that the sandbox does not know."""
+UNKNOWN_HASH: Final = "0x" + "ab12" * 16
+COMMON: Final = ("source", "as_of", "age_seconds", "stale", "complete", "incomplete_because", "notes", "next")
+
+
+def wall_clock() -> float:
+    """Seconds since 1970 that move with the event loop."""
+    return START + asyncio.get_running_loop().time() - 1000
+
+
+def usable_settings(**changes: Any) -> Settings:
+    """Settings with the sandbox's key; `changes` overwrite fields."""
+    credentials = Credentials(SecretStr(SANDBOX_API_KEY), HmacSigner(SecretStr(SANDBOX_SECRET_KEY)))
+    known: dict[str, Any] = {"credentials": credentials, "api_key_present": True, "base_url": EMBEDDED_URL}
+    return Settings(**{**known, "sandbox": True, **changes})
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """A tool's answer in its two forms."""
+
+    structure: dict[str, Any]
+    text: str
+
+    def __getitem__(self, name: str) -> Any:
+        return self.structure[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.structure
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+    @property
+    def notes(self) -> str:
+        return "\n".join(self.structure.get("notes", ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A tool's failure: its text, that text's parts by label, and the facts under `_meta`."""
+
+    text: str
+    parts: Mapping[str, str]
+    meta: dict[str, Any]
+
+
+class Face:
+    """A connected client; `sandbox` is what it talks to unless the test brought its own transport."""
+
+    def __init__(self, client: Client, sandbox: Sandbox) -> None:
+        self.client = client
+        self.sandbox = sandbox
+        self.wallets = sandbox.wallets
+        self.world = sandbox.world
+        self._tools: dict[str, types.Tool] = {}
+
+    async def tools(self) -> dict[str, types.Tool]:
+        """The published tools by name."""
+        if not self._tools:
+            self._tools = {tool.name: tool for tool in (await self.client.list_tools()).tools}
+        return self._tools
+
+    async def answer(self, name: str, arguments: Mapping[str, Any] | None = None, **more: Any) -> Success:
+        """The answer to a call; fails unless it is a success that keeps every rule."""
+        result = await self.client.call_tool(name, {**(arguments or {}), **more})
+        assert isinstance(result, types.CallToolResult)
+        text = _only_text(result)
+        assert not result.is_error, text
+        structure = result.structured_content
+        assert isinstance(structure, dict)
+        schema = (await self.tools())[name].output_schema
+        jsonschema.validate(structure, schema, jsonschema.Draft202012Validator)
+        check_same_facts(name, structure, text)
+        return Success(structure, text)
+
+    async def failure(self, name: str, arguments: Mapping[str, Any] | None = None, **more: Any) -> Failed:
+        """The failure of a call; fails unless it is one, in the shape of the design."""
+        result = await self.client.call_tool(name, {**(arguments or {}), **more})
+        assert isinstance(result, types.CallToolResult)
+        return read_failure(result)
+
+    async def replay(self, answer: Success) -> Success:
+        """The answer to the call in `next`, made exactly as it stands there."""
+        following = answer["next"]
+        return await self.answer(following["tool"], following["arguments"])
+
+    def sent(self, path_end: str = "") -> list[Any]:
+        """The requests that reached the sandbox, those to one path."""
+        return [request for request in self.sandbox.requests if request.path.endswith(path_end)]
+
+
+@asynccontextmanager
+async def connect(
+    era: Era = "auto",
+    *,
+    settings: Settings | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    spoil: Callable[[httpx.Request], Made | None] = lambda request: None,
+    faults: Sequence[Fault] = (),
+    wall: Callable[[], float] = wall_clock,
+    **options: Any,
+) -> AsyncIterator[Face]:
+    """A client of a fresh server on a fresh sandbox, whose options the `options` are.
+
+    `spoil` answers single requests in its place, `transport` all of them.
+    """
+    sandbox = Sandbox(SandboxOptions(faults=tuple(faults), **options), wall_clock=wall_clock)
+    server = build_server(
+        usable_settings() if settings is None else settings,
+        transport or _Spoiled(sandbox, spoil),
+        sandbox_wallets=sandbox.wallets,
+        wall=wall,
+    )
+    try:
+        async with Client(server, mode=era) as client:
+            yield Face(client, sandbox)
+    except BaseExceptionGroup as group:
+        # The client's task groups wrap what a test raises, once or twice.
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        raise error from None
+
+
+def envelope(data: Any) -> bytes:
+    """A success of the API around `data`."""
+    body = {"code": 0, "msg": "success", "data": data, "timestamp": int(wall_clock() * 1000), "success": True}
+    return json.dumps(body).encode()
+
+
+class _Body(httpx.AsyncByteStream):
+    """A body that is still to be read: a response made from bytes counts as read already."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._content
+
+
+Made: TypeAlias = httpx.Response | bytes | list[Any] | Exception
+
+
+class Upstream(httpx.AsyncBaseTransport):
+    """A made-up API: `answer` makes a response, a body, data to wrap, or an exception to raise."""
+
+    def __init__(self, answer: Callable[[httpx.Request], Made]) -> None:
+        self._answer = answer
+        self.requests: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        made = self._answer(request)
+        if isinstance(made, Exception):
+            raise made
+        if not isinstance(made, httpx.Response):
+            made = httpx.Response(200, content=made if isinstance(made, bytes) else envelope(made))
+        return httpx.Response(made.status_code, headers=made.headers, stream=_Body(made.content))
+
+
+def custom_settings(**changes: Any) -> Settings:
+    """Settings for a server that talks to a mock transport: no sandbox."""
+    return replace(usable_settings(), sandbox=False, **changes)
+
+
+class _Spoiled(httpx.AsyncBaseTransport):
+    """The sandbox, except where `spoil` has an answer of its own."""
+
+    def __init__(self, sandbox: Sandbox, spoil: Callable[[httpx.Request], Made | None]) -> None:
+        self._sandbox = httpx.ASGITransport(app=sandbox, raise_app_exceptions=False)
+        self._spoil = spoil
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        made = self._spoil(request)
+        if made is None:
+            return await self._sandbox.handle_async_request(request)
+        return await Upstream(lambda _: made).handle_async_request(request)
+
+
+def refusal(code: int, message: str = "Internal server error, please retry later") -> bytes:
+    """A business error of the API (contract §1.6)."""
+    body = {"code": code, "msg": message, "data": None, "timestamp": int(wall_clock() * 1000), "success": False}
+    return json.dumps(body).encode()
+
+
+def _only_text(result: types.CallToolResult) -> str:
+    assert len(result.content) == 1
+    part = result.content[0]
+    assert isinstance(part, types.TextContent)
+    return part.text
+
+
+_FAILURE = re.compile(
+    r"Error (?P<code>[^:\n]+): (?P<summary>[^\n]+[.!?…])\n"
+    r"Next step: (?P<step>[^\n]+)\n"
+    r"Retry: (?P<retry>no|after \d+ s|with corrected arguments)"
+    r"(?: \((?P<attempts>\d+) attempts made in (?P<elapsed>\d+\.\d) s\))?"
+    r'(?:\nUpstream said: "(?P<said>[^"\n]{1,120})")?'
+    r"(?:\nTrace: (?P<trace>\S+) at (?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)(?P<sandbox> \(sandbox\))?)?"
+)
+
+
+def read_failure(result: types.CallToolResult) -> Failed:
+    """The failure in a result; fails unless text and facts have the design's shape and agree."""
+    text = _only_text(result)
+    assert result.is_error, text
+    assert result.structured_content is None
+    match = _FAILURE.fullmatch(text)
+    assert match is not None, text
+    assert all(char.isprintable() for line in text.splitlines() for char in line), text
+    parts = {name: value for name, value in match.groupdict().items() if value is not None}
+    meta = dict(result.meta or {})[META_KEY]
+    assert all(value is not None for _, value in leaves(meta)), meta
+    assert {"code", "kind", "actor", "retryable"} <= meta.keys() <= _FACTS, meta
+    assert parts["code"] == str(meta["code"])
+    assert meta["retryable"] is parts["retry"].startswith("after ")
+    assert meta["retryable"] is ("retry_after_seconds" in meta)
+    if meta["retryable"]:
+        assert parts["retry"] == f"after {meta['retry_after_seconds']} s"
+    if "attempts" in parts:
+        assert int(parts["attempts"]) == meta["attempts"] > 1
+    else:
+        assert meta.get("attempts", 1) == 1
+    if "trace" in parts:
+        assert parts["at"] == meta["request_time"]
+        assert parts["trace"] == meta.get("trace_id", "request")
+    else:
+        assert "trace_id" not in meta
+    if "field" in meta and parts["code"] == "40001":
+        assert f"argument {meta['field']} " in text
+    return Failed(text, parts, meta)
+
+
+_FACTS: Final = frozenset(
+    [
+        "code",
+        "kind",
+        "actor",
+        "retryable",
+        "retry_after_seconds",
+        "field",
+        "attempts",
+        "trace_id",
+        "request_time",
+        "server_time",
+        "corrected",
+    ]
+)
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that holds no other, with its path: `tokens[].flags[]`."""
+    if isinstance(value, Mapping):
+        for name, child in value.items():
+            yield from leaves(child, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        for child in value:
+            yield from leaves(child, f"{path}[]")
+    else:
+        yield path, value
+
+
+# What the text says in other words than the structure's own, by tool and path.
+_IN_WORDS: Final[Mapping[tuple[str, Any], str]] = {
+    ("complete", True): "Complete: yes.",
+    ("complete", False): "Complete: no.",
+    ("stale", True): "old, stale.",
+    ("found", False): "was not found",
+    ("found", True): "(status",
+    ("ready", True): "Ready: yes.",
+    ("ready", False): "Ready: no.",
+    ("api_key_present", True): "API key present",
+    ("api_key_present", False): "no API key",
+    ("honeypot_checked", True): "Honeypots are looked for",
+    ("honeypot_checked", False): "Honeypots are not looked for",
+    ("chains[].honeypot_checked", True): "yes",
+    ("chains[].honeypot_checked", False): "no",
+    ("tokens[].risk_flagged", True): "yes",
+    ("probe.outcome", "not_sent"): "not sent",
+}
+# Said by the place or left to the reader, each for a reason.
+_UNSAID: Final = frozenset(
+    {
+        # An amount without a word about its unit is one of whole coins.
+        ("movements[].unit", "coins"),
+        ("transactions[].movements[].unit", "coins"),
+        # The coin stands by its symbol alone; every token has its contract beside it.
+        ("movements[].contract", "native"),
+        ("transactions[].movements[].contract", "native"),
+    }
+)
+
+
+def check_same_facts(tool: str, structure: Mapping[str, Any], text: str) -> None:
+    """Fail unless each value of the structure stands in the text, those of one row on one line, and none is null."""
+    for path, value in leaves(structure):
+        assert value is not None, path
+    assert all(char.isprintable() for line in text.split("\n") for char in line), text
+    lines = text.split("\n")
+    if (following := structure.get("next")) is not None:
+        call = json.dumps(following["arguments"], ensure_ascii=False)
+        assert f"Next: {following['tool']} {call}" in lines, text
+    for note in structure.get("notes", ()):
+        assert f"Note: {note}" in lines, note
+    rest = {name: value for name, value in structure.items() if name not in ("next", "notes")}
+    _check_object(tool, rest, "", lines, text)
+
+
+def _check_object(tool: str, item: Mapping[str, Any], path: str, lines: Sequence[str], text: str) -> None:
+    own: list[tuple[str, str]] = []
+    for name, value in item.items():
+        place = f"{path}.{name}" if path else name
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            for child in value:
+                _check_object(tool, child, f"{place}[]", lines, text)
+        else:
+            own += [(where, said) for where, leaf in leaves(value, place) if (said := _said(tool, where, leaf))]
+    if "[]" in path:
+        # The values of one row belong together: no other line may lend them.
+        own.sort(key=lambda known: -len(known[1]))
+        assert any(all(_stands(said, line) for _, said in own) for line in lines), (path, own, text)
+    else:
+        for where, said in own:
+            assert _stands(said, text), (where, said, text)
+
+
+def _said(tool: str, path: str, value: Any) -> str:
+    """What the text must hold for a value; "" where it need not."""
+    if (path, value) in _UNSAID or value == "":
+        return ""
+    if tool == "wallet_get_token_balances":
+        if path == "tokens[].chain":
+            return ""  # `asked` names the chain as the caller did
+        if path.startswith("honeypot_checked."):
+            return "" if value else path.rpartition(".")[2]
+    if isinstance(value, bool) or (path, value) in _IN_WORDS:
+        return _IN_WORDS[path, value]
+    if tool == "wallet_list_balances" and path == "tokens[].chain":
+        return ""  # one chain for all rows: the first line names it
+    return str(value)
+
+
+def _stands(said: str, text: str) -> bool:
+    """Whether a value stands in a text as a word of its own."""
+    at = text.find(said)
+    while at >= 0:
+        before, after = text[at - 1 : at] if at else "", text[at + len(said) : at + len(said) + 1]
+        if not before.isalnum() and not after.isalnum():
+            return True
+        at = text.find(said, at + 1)
+    return False

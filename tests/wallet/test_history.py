@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wallet_mcp.wallet.history import (
+    UNTIMED_MS,
+    Party,
+    Row,
+    digest_of,
+    is_party,
+    shown_parties,
+    status_of,
+    transaction_of,
+)
+
+ME = "0x" + "aB" * 20
+A, B, C, D = ("0x" + digit * 40 for digit in "1234")
+USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+HASH = "0x" + "7" * 64
+
+
+def parties(*sides: str | tuple[str, str]) -> tuple[Party, ...]:
+    return tuple(Party(side, "") if isinstance(side, str) else Party(*side) for side in sides)
+
+
+def row(senders: tuple[Party, ...], receivers: tuple[Party, ...], **changes: Any) -> Row:
+    fields: dict[str, Any] = {
+        "chain": "1",
+        "hash": HASH,
+        "itype": "0",
+        "time_ms": 1_790_000_000_000,
+        "contract": "",
+        "amount": "5",
+        "symbol": "ETH",
+        "fee": "0.000500",
+        "status": "success",
+        "blacklisted": False,
+    }
+    return Row(senders=senders, receivers=receivers, **(fields | changes))
+
+
+def token(senders: tuple[Party, ...], receivers: tuple[Party, ...], **changes: Any) -> Row:
+    return row(senders, receivers, **({"itype": "2", "contract": USDT.upper(), "symbol": "USDT"} | changes))
+
+
+OUT, IN = row(parties(ME), parties(A)), row(parties(A), parties(ME))
+TOKEN_OUT, TOKEN_IN = token(parties(ME), parties(B)), token(parties(B), parties(ME))
+SELF, OTHER = row(parties(ME.lower()), parties(ME)), row(parties(A), parties(B))
+
+
+@pytest.mark.parametrize(
+    ("rows", "direction", "movements"),
+    [
+        ([OUT], "out", ["out"]),
+        ([IN], "in", ["in"]),
+        ([SELF], "self", ["self"]),
+        ([OTHER], "other", ["other"]),
+        ([OUT, TOKEN_IN], "both", ["out", "in"]),
+        ([TOKEN_OUT, TOKEN_OUT], "out", ["out", "out"]),
+        ([IN, OTHER], "in", ["in", "other"]),
+        ([SELF, OUT], "out", ["self", "out"]),
+        ([SELF, OTHER], "self", ["self", "other"]),
+    ],
+)
+def test_a_direction_is_that_of_the_address_asked_about(
+    rows: list[Row], direction: str, movements: list[str]
+) -> None:
+    found = transaction_of(rows, ME)
+    assert found.direction == direction
+    assert [movement.direction for movement in found.movements] == movements
+
+
+def test_a_transaction_is_told_once_for_all_its_rows() -> None:
+    found = transaction_of([OUT, TOKEN_IN], ME.lower())
+    assert (found.hash, found.chain, found.time_ms, found.status) == (HASH, "1", 1_790_000_000_000, "success")
+    assert (found.fee, found.fee_payer, found.flags) == ("0.0005", ME, ())
+    assert [(m.contract, m.symbol, m.counterparty) for m in found.movements] == [
+        ("native", "ETH", A),
+        (USDT, "USDT", B),
+    ]
+
+
+@pytest.mark.parametrize("amount", ["0", "0.000", "", " ", "-0"])
+def test_a_movement_of_no_coins_is_left_out_beside_others(amount: str) -> None:
+    empty = row(parties(ME), parties(USDT), amount=amount)
+    assert [m.symbol for m in transaction_of([empty, TOKEN_OUT], ME).movements] == ["USDT"]
+    assert [m.symbol for m in transaction_of([empty], ME).movements] == ["ETH"]
+
+
+def test_a_token_transfer_of_nothing_stays_for_it_is_how_poison_looks() -> None:
+    found = transaction_of([OUT, token(parties(ME), parties(C), amount="0")], ME)
+    assert [m.symbol for m in found.movements] == ["ETH", "USDT"]
+
+
+def test_an_amount_that_is_no_number_is_not_nothing() -> None:
+    assert len(transaction_of([row(parties(ME), parties(A), amount="many"), TOKEN_OUT], ME).movements) == 2
+
+
+@pytest.mark.parametrize(
+    ("senders", "receivers", "amount", "expected"),
+    [
+        (parties(ME), parties(A), "5", ("5", "amount")),
+        (parties((ME, "3")), parties(A), "5", ("5", "amount")),
+        (parties((ME, "3"), (B, "2")), parties(A), "5", ("3", "from.amount")),
+        (parties(A), parties((ME, "4"), (B, "1")), "5", ("4", "to.amount")),
+        (parties((ME, "3")), parties(A), "", ("3", "from.amount")),
+        (parties(A), parties((ME, " 4 ")), " ", ("4", "to.amount")),
+        (parties((ME, ""), (B, "2")), parties(A), "5", ("5", "amount")),
+        # Twice among the receivers: which share is meant, nobody said.
+        (parties(A), parties((ME, "4"), (ME, "1")), "5", ("5", "amount")),
+        (parties((f"{B},{ME}", "3"), (C, "2")), parties(A), "5", ("3", "from.amount")),
+        (parties((A, "3"), (B, "2")), parties(C), "5", ("5", "amount")),
+    ],
+)
+def test_an_amount_is_the_share_of_the_address_where_a_side_has_several(
+    senders: tuple[Party, ...], receivers: tuple[Party, ...], amount: str, expected: tuple[str, str]
+) -> None:
+    (movement,) = transaction_of([row(senders, receivers, amount=amount)], ME).movements
+    assert (movement.amount, movement.amount_field) == expected
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (["success", "success"], "success"),
+        (["Success ", "SUCCESS"], "success"),
+        (["fail", "failed"], "failed"),
+        (["pending"], "pending"),
+        (["success", "fail"], "unknown"),
+        ([""], "unknown"),
+        (["2"], "unknown"),
+    ],
+)
+def test_rows_that_disagree_leave_the_status_open(statuses: list[str], expected: str) -> None:
+    rows = [row(parties(ME), parties(A), status=status) for status in statuses]
+    assert transaction_of(rows, ME).status == expected
+
+
+def test_a_word_for_a_status_is_read_in_any_case() -> None:
+    assert [status_of(text) for text in ("success", "FAIL", " Pending", "done")] == [
+        "success",
+        "failed",
+        "pending",
+        "unknown",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row_", "asset"),
+    [
+        (OUT, "native"),
+        (row((), (), itype="1", contract="0x" + "e" * 40), "native"),
+        (TOKEN_OUT, USDT),
+        (token((), (), contract=""), ""),
+        (token((), (), contract="  "), ""),
+        (token((), (), contract="0x" + "E" * 40), "native"),
+    ],
+)
+def test_a_token_without_a_contract_is_not_the_coin(row_: Row, asset: str) -> None:
+    assert row_.asset == asset
+
+
+def test_any_row_on_a_blacklist_flags_the_transaction() -> None:
+    assert transaction_of([OUT, token(parties(B), parties(ME), blacklisted=True)], ME).flags == ("blacklisted",)
+    assert transaction_of([row(parties(ME), parties(A), blacklisted=None)], ME).flags == ()
+
+
+def test_the_payer_of_the_fee_is_the_sender_of_the_outer_row_alone() -> None:
+    assert transaction_of([TOKEN_OUT], ME).fee_payer == ""
+    assert transaction_of([TOKEN_IN, row(parties(C), parties(USDT), amount="0")], ME).fee_payer == C
+    assert transaction_of([row((), parties(ME))], ME).fee_payer == ""
+
+
+@pytest.mark.parametrize(
+    ("fees", "expected"), [(["", "0.10"], "0.1"), (["x", ""], ""), (["0"], "0"), (["1E-7"], "0.0000001")]
+)
+def test_the_fee_is_the_first_that_can_be_read(fees: list[str], expected: str) -> None:
+    assert transaction_of([row(parties(ME), parties(A), fee=fee) for fee in fees], ME).fee == expected
+
+
+def test_hostile_texts_come_out_clean() -> None:
+    hostile = "<b>\u202e`x`\nhttps://claim.example"
+    found = transaction_of([token(parties(hostile), parties(ME), symbol=hostile, hash=hostile, amount="1")], ME)
+    (movement,) = found.movements
+    for text in (found.hash, movement.symbol, movement.counterparty):
+        assert not set(text) & set("<>`\n\u202e")
+        assert "https://" not in text
+    assert "url" in movement.flags
+
+
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        ([], ""),
+        (["", " , "], ""),
+        ([A], A),
+        ([f"{A},{B}", A], f"{A} {B}"),
+        ([A, B, C], f"{A} {B} {C}"),
+        ([f"{A}, {B}", C, D, ME], f"{A} {B} {C} and 2 more"),
+    ],
+)
+def test_parties_are_shown_whole_and_each_once(texts: list[str], shown: str) -> None:
+    assert shown_parties(texts) == shown
+
+
+@pytest.mark.parametrize(
+    ("given_", "found"),
+    [
+        ([ME], True),
+        ([ME.lower()], True),
+        ([f"{A}, {ME.upper().replace('0X', '0x')}"], True),
+        ([A], False),
+        ([ME[:-1] + "c"], False),
+        ([], False),
+        ([""], False),
+    ],
+)
+def test_an_address_is_a_party_in_full_or_not_at_all(given_: list[str], found: bool) -> None:
+    assert is_party(parties(*given_), ME) is found
+
+
+def test_a_solana_address_is_compared_to_the_letter() -> None:
+    assert is_party(parties("MfhnAoBwoXSq"), "MfhnAoBwoXSq")
+    assert not is_party(parties("mfhnAoBwoXSq"), "MfhnAoBwoXSq")
+
+
+def test_a_position_is_newest_first_and_untimed_before_all() -> None:
+    newer = transaction_of([row(parties(ME), parties(A), time_ms=2)], ME)
+    older = transaction_of([row(parties(ME), parties(A), time_ms=1)], ME)
+    untimed = transaction_of([row(parties(ME), parties(A), time_ms=None)], ME)
+    assert sorted([older, untimed, newer], key=lambda found: found.position) == [untimed, newer, older]
+    assert untimed.position[0] == -UNTIMED_MS
+
+
+@given(
+    st.sampled_from(["1", "56", "CT_501"]),
+    st.text(max_size=20),
+    st.sampled_from(["1", "56", "CT_501"]),
+    st.text(max_size=20),
+)
+def test_a_digest_stands_for_one_transaction_of_one_chain(chain: str, tx: str, other_chain: str, other: str) -> None:
+    assert len(digest_of(chain, tx)) == 8
+    same = chain == other_chain and (tx == other or (tx[:2] == other[:2] == "0x" and tx.lower() == other.lower()))
+    assert (digest_of(chain, tx) == digest_of(other_chain, other)) is same
+
+
+def test_a_digest_takes_no_notice_of_the_case_of_an_evm_hash() -> None:
+    assert digest_of("1", "0xAB") == digest_of("1", "0xab")
+    assert digest_of("CT_501", "AB") != digest_of("CT_501", "ab")
+
+
+ROWS = st.builds(
+    lambda sides, kind, amount, status: (row if kind != "2" else token)(
+        parties(sides[0]), parties(sides[1]), itype=kind, amount=amount, status=status
+    ),
+    st.tuples(st.sampled_from([ME, A, B]), st.sampled_from([ME, A, B])),
+    st.sampled_from(["0", "1", "2"]),
+    st.sampled_from(["0", "1", "2.5", "", "x"]),
+    st.sampled_from(["success", "fail"]),
+)
+
+
+@given(st.lists(ROWS, min_size=1, max_size=5))
+def test_the_order_of_rows_changes_neither_direction_nor_status_nor_what_moved(rows: list[Row]) -> None:
+    told = set()
+    for order in itertools.islice(itertools.permutations(rows), 6):
+        found = transaction_of(order, ME)
+        moved = tuple(
+            sorted((m.direction, m.amount, m.contract) for m in found.movements if m.amount not in ("0", ""))
+        )
+        told.add((found.status, found.position, moved))
+        assert found.movements
+    assert len(told) == 1
+
+
+@given(st.lists(ROWS, min_size=1, max_size=5))
+def test_nothing_that_moved_is_dropped_and_nothing_made_up(rows: list[Row]) -> None:
+    found = transaction_of(rows, ME)
+    assert len(found.movements) <= len(rows)
+    moved = [r for r in rows if r.amount in ("1", "2.5", "x") or r.itype == "2"]
+    assert len(found.movements) == (len(moved) or 1)

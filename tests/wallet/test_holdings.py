@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from decimal import Context, Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wallet_mcp.wallet.holdings import (
+    AMOUNTS_DISAGREE,
+    NATIVE,
+    UNREADABLE_NUMBER,
+    Holding,
+    asset_of,
+    read_holding,
+    visible,
+)
+from wallet_mcp.wallet.money import plain
+
+EXACT = Context(prec=600)
+USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+MINT = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
+
+
+def holding(
+    balance: str = "1.5", raw: str = "1500000", price: str = "2", symbol: str = "USDT", risk: bool | None = False
+) -> Holding:
+    return read_holding(chain="1", contract=USDT, symbol=symbol, balance=balance, raw=raw, price=price, risk=risk)
+
+
+def test_a_row_is_read_exactly() -> None:
+    assert holding() == Holding(
+        chain="1",
+        contract=USDT,
+        symbol="USDT",
+        balance=Decimal("1.5"),
+        raw=1_500_000,
+        decimals=6,
+        price_usd=Decimal(2),
+        risk=False,
+        flags=(),
+    )
+    assert holding().value_usd == 3
+
+
+@pytest.mark.parametrize(
+    ("balance", "raw", "price", "value", "decimals", "flags"),
+    [
+        ("", "", "", None, None, ()),
+        ("1.5", "", "", None, None, ()),
+        ("", "150", "2", None, None, ()),
+        ("1.5", "150", "", None, 2, ()),
+        ("0", "0", "2", Decimal(0), None, ()),
+        ("1.5", "150", "0", Decimal(0), 2, ()),
+        ("0", "5", "2", Decimal(0), None, (AMOUNTS_DISAGREE,)),
+        ("1.5", "0", "2", Decimal(3), None, (AMOUNTS_DISAGREE,)),
+        ("1.5", "151", "2", Decimal(3), None, (AMOUNTS_DISAGREE,)),
+        ("15", "150.5", "2", Decimal(30), None, (UNREADABLE_NUMBER,)),
+        ("15", "150.0", "2", Decimal(30), 1, ()),
+        ("-1", "150", "2", None, None, (UNREADABLE_NUMBER,)),
+        ("one", "150", "2", None, None, (UNREADABLE_NUMBER,)),
+        ("1.5", "150", "-2", None, 2, (UNREADABLE_NUMBER,)),
+        ("1.5", "150", "NaN", None, 2, (UNREADABLE_NUMBER,)),
+        (" 1.50 ", " 150 ", " 2.0 ", Decimal(3), 2, ()),
+        ("1E-7", "1", "1", Decimal("1E-7"), 7, ()),
+        ("9" * 500, "1", "1", None, None, (UNREADABLE_NUMBER,)),
+    ],
+)
+def test_what_cannot_be_read_never_becomes_an_amount(
+    balance: str, raw: str, price: str, value: Decimal | None, decimals: int | None, flags: tuple[str, ...]
+) -> None:
+    found = holding(balance, raw, price)
+    assert (found.value_usd, found.decimals, found.flags) == (value, decimals, flags)
+
+
+@given(st.integers(0, 10**40), st.integers(0, 36), st.integers(0, 10**30), st.integers(0, 30))
+def test_balance_decimals_and_value_are_exact(raw: int, decimals: int, price: int, places: int) -> None:
+    balance, rate = Decimal(raw).scaleb(-decimals, EXACT), Decimal(price).scaleb(-places, EXACT)
+    found = holding(plain(balance), str(raw), plain(rate))
+    assert (found.balance, found.raw, found.price_usd) == (balance, raw, rate)
+    assert found.decimals == (decimals if raw else None)
+    assert found.value_usd == EXACT.multiply(balance, rate)
+    assert found.flags == ()
+
+
+@given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30), st.text(max_size=60))
+def test_any_texts_are_read_without_an_error(balance: str, raw: str, price: str, symbol: str) -> None:
+    found = holding(balance, raw, price, symbol)
+    for number in (found.balance, found.price_usd, found.value_usd, found.raw):
+        assert number is None or number >= 0
+    assert len(found.symbol) <= 24
+    assert found.symbol.isprintable()
+
+
+def test_a_symbol_is_cleaned_and_flagged() -> None:
+    found = holding(symbol="Visit https://claim.example <now>")
+    assert "https" not in found.symbol
+    assert "url" in found.flags
+    assert holding("1", "2.5", symbol="t.me/x").flags == ("url", UNREADABLE_NUMBER)
+
+
+@pytest.mark.parametrize(
+    "contract",
+    [
+        "",
+        "  ",
+        "native",
+        "Native",
+        "0x" + "e" * 40,
+        "0x" + "E" * 40,
+        "0X" + "eE" * 20,
+        "0x" + "0" * 40,
+        "1" * 32,
+        "So11111111111111111111111111111111111111111",
+    ],
+)
+def test_every_spelling_of_the_coin_is_the_coin(contract: str) -> None:
+    assert asset_of(contract) == NATIVE
+
+
+@pytest.mark.parametrize(
+    ("contract", "asset"),
+    [
+        (USDT, USDT),
+        (f" 0X{USDT[2:].upper()} ", USDT),
+        (MINT, MINT),
+        # Wrapped SOL is a token; its mint differs from the coin's customary spelling in the last digit.
+        ("So11111111111111111111111111111111111111112", "So11111111111111111111111111111111111111112"),
+        ("so11111111111111111111111111111111111111111", "so11111111111111111111111111111111111111111"),
+        ("0x" + "e" * 39 + "f", "0x" + "e" * 39 + "f"),
+    ],
+)
+def test_a_token_is_named_by_its_contract(contract: str, asset: str) -> None:
+    assert asset_of(contract) == asset
+
+
+@given(st.text(max_size=200))
+def test_an_asset_is_clean_whatever_upstream_sends_and_reads_the_same_again(contract: str) -> None:
+    asset = asset_of(contract)
+    assert asset.isprintable()
+    assert len(asset) <= 100
+    assert not set(asset) & set("<>`\n,|")
+    assert asset_of(asset) == asset or asset == ""
+
+
+@pytest.mark.parametrize(
+    ("include", "expected", "hidden"), [(False, ["0", "None"], 1), (True, ["0", "1", "None"], 0)]
+)
+def test_only_what_is_flagged_is_hidden_and_it_is_counted(include: bool, expected: list[str], hidden: int) -> None:
+    rows = [holding(symbol="0", risk=False), holding(symbol="1", risk=True), holding(symbol="None", risk=None)]
+    shown, count = visible(iter(rows), include_risk=include)
+    assert ([row.symbol for row in shown], count) == (expected, hidden)
