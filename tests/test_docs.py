@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.readme import filled
+from tests.support.readme import ERRORS_PAGE, errors_page, filled
 from wallet_mcp.server.prompts import list_prompts
 from wallet_mcp.server.tools import TOOLS
 
@@ -18,6 +18,10 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 
 def test_the_generated_parts_of_the_readme_are_up_to_date() -> None:
     assert filled(README) == README, "run: python -m tests.support.readme"
+
+
+def test_the_errors_page_is_up_to_date() -> None:
+    assert ERRORS_PAGE.read_text(encoding="utf-8") == errors_page(), "run: python -m tests.support.readme"
 
 
 def test_every_setting_is_in_the_readme() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -193,3 +194,57 @@ def test_every_field_of_the_manifest_is_used_by_its_environment() -> None:
     manifest = read_manifest()
     used = {name for text in manifest["server"]["mcp_config"]["env"].values() for name in PLACEHOLDER.findall(text)}
     assert used == {f"user_config.{name}" for name in manifest["user_config"]}
+
+
+def read_server_json() -> dict[str, Any]:
+    return dict(json.loads((ROOT / "server.json").read_text(encoding="utf-8")))
+
+
+def test_the_registry_entry_keeps_the_registry_s_rules() -> None:
+    entry = read_server_json()
+    assert re.fullmatch(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+", entry["name"])
+    assert 3 <= len(entry["name"]) <= 200
+    assert 1 <= len(entry["description"]) <= 100
+    assert len(entry["title"]) <= 100
+    assert set(entry) == {"$schema", "name", "title", "description", "version", "packages"}
+    for package in entry["packages"]:
+        assert package["registryType"] == "pypi"
+        assert package["transport"] == {"type": "stdio"}
+
+
+def test_the_registry_entry_is_about_this_version_of_this_package() -> None:
+    project = read_pyproject()["project"]
+    entry = read_server_json()
+    assert entry["version"] == project["version"]
+    assert [(each["identifier"], each["version"]) for each in entry["packages"]] == [
+        (project["name"], project["version"])
+    ]
+    # By this comment the registry knows that the package and the entry have the same owner.
+    assert f"<!-- mcp-name: {entry['name']} -->" in (ROOT / project["readme"]).read_text(encoding="utf-8")
+
+
+def test_the_settings_of_the_registry_entry_are_ours_and_secrets_are_marked() -> None:
+    (package,) = read_server_json()["packages"]
+    variables = {each["name"]: each for each in package["environmentVariables"]}
+    assert load_settings(dict.fromkeys(variables, "x")).notes == ()
+    for name, variable in variables.items():
+        assert variable.get("isSecret", False) is name.endswith(("API_KEY", "SECRET_KEY", "PASSPHRASE")), name
+        assert variable["isRequired"] is False, name
+        assert variable["description"], name
+    assert load_settings({"WALLET_MCP_SANDBOX": variables["WALLET_MCP_SANDBOX"]["default"]}) == load_settings({})
+
+
+def test_the_container_is_built_from_what_there_is_and_runs_without_rights() -> None:
+    steps = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    build, final = "\n".join(steps).split("\nFROM ")[-2:]
+    for line in re.findall(r"^COPY (?!--from)(.*) \S+$", build, re.M):
+        for name in line.split():
+            assert (ROOT / name).exists(), name
+            assert f"!{name}" in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert re.search(r"^USER [1-9]\d*$", final, re.M)
+    assert not re.search(r"\b(apt-get|gcc|pip install|COPY (?!--from))", final)
+    (entry,) = re.findall(r"^ENTRYPOINT (.*)$", final, re.M)
+    assert json.loads(entry)[1:] == ["-P", "-m", "wallet_mcp"]
+    pythons = set(re.findall(r"FROM python:(\S+)-slim", "\n".join(steps)))
+    assert len(pythons) == 1
+    assert f"Programming Language :: Python :: {pythons.pop()}" in read_pyproject()["project"]["classifiers"]

@@ -27,6 +27,7 @@ from wallet_mcp.sandbox.app import Fault, Sandbox
 from wallet_mcp.server.app import build_server
 from wallet_mcp.server.tools import TOOLS, list_chains
 from wallet_mcp.settings import Settings
+from wallet_mcp.wallet.labels import parse_labels
 
 pytestmark = pytest.mark.anyio
 
@@ -213,3 +214,40 @@ async def test_an_answer_and_a_failure_can_stand_side_by_side(face: Face) -> Non
     bad = await face.client.call_tool("wallet_list_balances", {"address": STRANGER, "chain": "tron"})
     assert read_failure(bad).meta["field"] == "chain"
     assert (await face.answer("wallet_list_balances", BALANCES))["tokens"] == []
+
+
+async def test_a_client_that_asks_is_told_the_progress(era: Era) -> None:
+    told: list[tuple[float, float | None, str | None]] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        told.append((done, total, message))
+
+    async with connect(era, rate=50) as face:
+        arguments = {"address": face.wallets["whale"], "chains": ["56"], "limit": 1}
+        result = await face.client.call_tool("wallet_get_portfolio", arguments, progress_callback=progress)
+        assert not result.is_error
+        await asyncio.sleep(1)
+        assert [done for done, _, _ in told] == list(range(1, 23))
+        assert told[-1] == (22, None, "22 pages of balances read")
+
+
+async def test_labels_stand_in_the_instructions_and_in_answers(era: Era) -> None:
+    settings = usable_settings(wallets=parse_labels(f"Friend={STRANGER}"))
+    async with connect(era, settings=settings) as face:
+        assert f"Friend ({STRANGER})" in (face.client.instructions or "")
+        for name, rest in (
+            ("wallet_list_balances", {"chain": "1"}),
+            ("wallet_get_token_balances", {"tokens": ["1:native"]}),
+            ("wallet_list_transactions", {"chains": ["1"]}),
+            ("wallet_get_portfolio", {"chains": ["1"]}),
+        ):
+            answer = await face.answer(name, {"address": "friend"} | rest)
+            assert (answer["label"], answer["address"]) == ("Friend", STRANGER)
+            assert f"Friend ({STRANGER})" in answer.lines[0]
+
+
+async def test_a_repeat_that_is_held_names_the_time_until_which_the_server_waits(era: Era) -> None:
+    async with connect(era, faults=[Fault("50001")]) as face:
+        texts = [(await face.failure("wallet_list_balances", BALANCES)).text for _ in range(4)]
+        held = [text for text in texts if "or at once: the server itself waits until 10:0" in text]
+        assert held, texts[-1]

@@ -10,6 +10,7 @@ from wallet_mcp.server.movements import (
     MovementRow,
     TransactionRow,
     amount_text,
+    assets_of,
     movement_text,
     transaction_fields,
     unit_notes,
@@ -49,51 +50,65 @@ TOKEN = Movement("in", "1500000", "to.amount", USDT, "USDT", "", ("lookalike",))
 NAMELESS = Movement("other", "7", "amount", "", "", A, ())
 
 
+def fields_of(
+    found: Transaction, chain: Chain = KNOWN_CHAINS[0], address: str = A, suspicions: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    assets = assets_of([found], {found.chain: chain})
+    return transaction_fields(context(), found, chain, address, assets, suspicions)
+
+
 def test_a_transaction_is_told_with_all_that_is_known() -> None:
-    assert transaction_fields(context(), transaction(COIN, TOKEN, NAMELESS), KNOWN_CHAINS[0]) == {
+    assert fields_of(transaction(COIN, TOKEN, NAMELESS), suspicions=("zero_value",)) == {
         "hash": "0x1",
         "chain": "1",
         "status": "success",
         "direction": "out",
-        "time": "2026-11-22T10:00:00.123Z",
+        "time": "2026-11-22T10:00:00Z",
         "fee": "0.001 ETH",
-        "fee_payer": A,
-        "flags": ["blacklisted"],
+        "flags": ["blacklisted", "zero_value"],
         "movements": [
-            {
-                "amount": "5",
-                "unit": "coins",
-                "symbol": "ETH",
-                "contract": "native",
-                "direction": "out",
-                "counterparty": A,
-            },
-            {
-                "amount": "1.5",
-                "unit": "coins",
-                "symbol": "USDT",
-                "contract": USDT,
-                "direction": "in",
-                "flags": ["lookalike"],
-            },
+            {"amount": "5", "symbol": "ETH", "counterparty": A},
+            {"amount": "1.5", "symbol": "USDT", "direction": "in", "flags": ["lookalike"]},
             {"amount_raw": "7", "unit": "base_units", "symbol": "", "direction": "other", "counterparty": A},
         ],
     }
 
 
+def test_a_symbol_of_several_contracts_is_told_with_each() -> None:
+    fake = Movement("out", "0", "amount", "0x" + "f" * 40, "USDT", A, ())
+    rows = fields_of(transaction(TOKEN, fake))["movements"]
+    assert [row["contract"] for row in rows] == [USDT, "0x" + "f" * 40]
+
+
+def test_an_asset_is_a_symbol_that_means_one_contract_on_its_chain() -> None:
+    by_id = {chain.id: chain for chain in KNOWN_CHAINS}
+    other = Movement("in", "1", "amount", "0x" + "f" * 40, "USDT", A, ())
+    found = [transaction(COIN, TOKEN, NAMELESS), transaction(other, chain="56"), transaction(COIN, chain="8453")]
+    assert assets_of(found, by_id) == {
+        ("1", "ETH"): "native",
+        ("1", "USDT"): USDT,
+        ("56", "USDT"): "0x" + "f" * 40,
+        ("8453", "ETH"): "native",
+    }
+    assert assets_of([transaction(TOKEN, other, COIN)], by_id) == {("1", "ETH"): "native"}
+    assert assets_of([], by_id) == {}
+
+
+@pytest.mark.parametrize(
+    ("payer", "address", "told"),
+    [(A, A, True), (A, A.upper().replace("0X", "0x"), True), (A, "0x" + "b" * 40, False), ("", A, False)],
+)
+def test_a_fee_is_told_to_whoever_paid_it(payer: str, address: str, told: bool) -> None:
+    assert ("fee" in fields_of(transaction(COIN, fee_payer=payer), address=address)) is told
+
+
 def test_what_is_not_known_is_absent() -> None:
     bare = transaction(COIN, time_ms=None, fee="", fee_payer="", flags=())
-    assert set(transaction_fields(context(), bare, KNOWN_CHAINS[0])) == {
-        "hash",
-        "chain",
-        "status",
-        "direction",
-        "movements",
-    }
+    assert set(fields_of(bare)) == {"hash", "chain", "status", "direction", "movements"}
 
 
 def test_a_chain_without_a_known_coin_gives_the_fee_as_a_number() -> None:
-    fields = transaction_fields(context(), transaction(COIN), NEW)
+    fields = fields_of(transaction(COIN), NEW)
     assert fields["fee"] == "0.001"
     assert fields["movements"][0]["symbol"] == ""
     assert fields["movements"][0]["amount_raw"] == COIN.amount
@@ -131,8 +146,14 @@ def test_a_token_without_a_contract_says_so() -> None:
 )
 def test_a_movement_tells_its_other_side(direction: str, word: str) -> None:
     row = movement(direction=direction, amount="1", counterparty=A, flags=["url", "lookalike"])
-    assert movement_text(row) == f"{direction} 1 USDT ({USDT}) {word} {A} [url lookalike]"
-    assert movement_text(movement(direction=direction, amount="1")) == f"{direction} 1 USDT ({USDT})"
+    assert movement_text(row, "both") == f"{direction} 1 USDT ({USDT}) {word} {A} [url lookalike]"
+    assert movement_text(movement(direction=direction, amount="1"), "both") == f"{direction} 1 USDT ({USDT})"
+
+
+def test_a_folded_movement_reads_by_its_transaction_and_the_list_of_assets() -> None:
+    row = MovementRow(symbol="USDT", amount="1", counterparty=A)
+    assert movement_text(row, "in") == f"in 1 USDT from {A}"
+    assert movement_text(row, "out") == f"out 1 USDT to {A}"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from wallet_mcp.server.resources_dir import read_text
 
 ADDRESS = "0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045"
 TOOLS = {
+    "wallet_get_portfolio",
     "wallet_list_chains",
     "wallet_list_balances",
     "wallet_get_token_balances",
@@ -104,7 +105,7 @@ def test_each_prompt_says_what_to_call_how_to_report_and_what_never_to_do(name: 
     ("name", "arguments", "expected"),
     [
         ("portfolio_review", {"address": "ops", "chains": "eth, bsc"}, 'wallet "ops" on these chains: "eth, bsc".'),
-        ("portfolio_review", {"address": "ops"}, "on every chain of the address's family"),
+        ("portfolio_review", {"address": "ops"}, "on every supported chain."),
         ("explain_transaction", {"tx_hash": "0x1", "chain": "bsc"}, 'transaction "0x1" on the chain "bsc".'),
         ("explain_transaction", {"tx_hash": "0x1"}, 'transaction "0x1" on a chain that was not named.'),
         ("recent_activity", {"address": "ops"}, 'in the period "7d" on all supported chains.'),

@@ -18,10 +18,14 @@ from wallet_mcp.server.resolve import (
     find_chains,
     find_contract,
     find_tx_hash,
+    find_wallet,
+    is_symbol,
     listed_chains,
     served_chains,
+    wallet_chains,
 )
 from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
+from wallet_mcp.wallet.labels import parse_labels
 from wallet_mcp.wallet_api.endpoints import ApiConfig, WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
 
@@ -35,9 +39,9 @@ LIVE = [
 ]
 
 
-def context_on(answer: Made) -> tuple[ToolContext, Upstream]:
+def context_on(answer: Made, labels: str = "") -> tuple[ToolContext, Upstream]:
     """A call on a server whose upstream always answers so."""
-    settings = custom_settings()
+    settings = custom_settings(wallets=parse_labels(labels))
     assert settings.credentials is not None
     transport = Upstream(lambda request: answer)
     config = ApiConfig(settings.credentials.api_key, settings.credentials.signer, settings.base_url)
@@ -182,3 +186,63 @@ def test_a_family_belongs_to_its_chains(family: Any, chain: Chain, told: str | N
     with pytest.raises(ArgumentProblem) as caught:
         check_family(family, chain, "tx_hash", "hash")
     assert (caught.value.field, caught.value.rule) == ("tx_hash", told)
+
+
+WALLETS = f"Treasury={STRANGER},ops=0x{'1' * 40}"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("text", "address", "label"),
+    [
+        ("treasury", STRANGER, "Treasury"),
+        (" TREASURY ", STRANGER, "Treasury"),
+        (STRANGER.lower(), STRANGER, "Treasury"),
+        ("ops", "0x" + "1" * 40, "ops"),
+        ("0x" + "2" * 40, "0x" + "2" * 40, None),
+    ],
+)
+async def test_a_wallet_is_known_by_its_label_and_its_address(text: str, address: str, label: str | None) -> None:
+    context, _ = context_on(LIVE, WALLETS)
+    assert find_wallet(context, text).text == address
+    assert context.label == label
+    assert context.common().get("label") == label
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("text", "labels", "told"), [("trasury", WALLETS, True), (KEY, WALLETS, False), ("trasury", "", False)]
+)
+async def test_a_label_that_is_none_leads_to_those_there_are(text: str, labels: str, told: bool) -> None:
+    context, _ = context_on(LIVE, labels)
+    with pytest.raises(ArgumentProblem) as caught:
+        find_wallet(context, text)
+    assert caught.value.field == "address"
+    assert ("The labels Treasury and ops stand for addresses, too." in caught.value.rule) is told
+
+
+@pytest.mark.anyio
+async def test_without_chains_all_of_the_addresss_family_are_meant() -> None:
+    context, _ = context_on(LIVE)
+    wallet = find_address(STRANGER)
+    assert [chain.id for chain in await wallet_chains(context, None, wallet)] == ["1", "4242"]
+    assert await wallet_chains(context, ["bsc", "56", "eth"], wallet) == (BNB, ETHEREUM)
+    with pytest.raises(ArgumentProblem) as caught:
+        await wallet_chains(context, ["eth", "sol"], wallet)
+    assert (caught.value.field, caught.value.value) == ("address", STRANGER)
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [
+        ("USDT", True),
+        (" usdc.e ", True),
+        ("$WIF", True),
+        ("native", False),
+        ("0x12", False),
+        ("", False),
+        ("x" * 25, False),
+    ],
+)
+def test_a_symbol_is_short_and_no_start_of_a_contract(text: str, symbol: bool) -> None:
+    assert is_symbol(text) is symbol

@@ -21,7 +21,7 @@ from wallet_mcp.server.output import Provenance
 from wallet_mcp.server.scan import Question, Scan, next_cursor, scan_history
 from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
 from wallet_mcp.wallet.cursor import Position
-from wallet_mcp.wallet.history import UNTIMED_MS
+from wallet_mcp.wallet.history import UNTIMED_MS, Transaction
 from wallet_mcp.wallet_api.endpoints import ApiConfig, WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import WireHistory
@@ -47,12 +47,16 @@ def row(tx: str, at: int | None, chain: str = "1", contract: str | None = None, 
 
 @dataclass
 class History:
-    """An upstream with these rows per chain, in pages of `size`; requests of the given numbers fail."""
+    """An upstream with these rows per chain, in pages of `size`; requests of the given numbers fail.
+
+    `joint`: whether it answers for several chains at once, with an entry for each.
+    """
 
     rows: dict[str, list[dict[str, Any]]]
     size: int = 100
     failing: frozenset[int] = frozenset()
     ignores: frozenset[str] = frozenset()
+    joint: bool = True
     asked: list[dict[str, str]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> Made:
@@ -60,13 +64,19 @@ class History:
         self.asked.append(query)
         if len(self.asked) in self.failing:
             return refusal(40304)
+        chains = query["chains"].split(",")
+        if len(chains) > 1 and not self.joint:
+            return refusal(40001, "chains: only a single chain is supported")
+        return [self._entry(chain, query) for chain in chains]
+
+    def _entry(self, chain: str, query: dict[str, str]) -> dict[str, Any]:
         low, high = int(query.get("begin", 0)), int(query.get("end", 10**15))
         if "span" in self.ignores:
             low, high = 0, 10**15
-        found = [r for r in self.rows.get(query["chains"], []) if low <= int(r["txTime"] or 10**14) <= high]
+        found = [r for r in self.rows.get(chain, []) if low <= int(r["txTime"] or 10**14) <= high]
         start = 0 if "cursor" in self.ignores else int(query.get("cursor", 0))
         following = str(start + self.size) if start + self.size < len(found) else ""
-        return [{"cursor": following, "transactionList": found[start : start + self.size]}]
+        return {"cursor": following, "transactionList": found[start : start + self.size]}
 
 
 Api = Callable[[httpx.Request], Made]
@@ -92,13 +102,23 @@ class Scanner:
     def close(self) -> None:
         self._runner.close()
 
-    def scan(self, chains: Sequence[str], limit: int, **question: Any) -> Scan:
+    def scan(
+        self,
+        chains: Sequence[str],
+        limit: int,
+        *,
+        wanted: Callable[[Transaction], bool] = lambda _: True,
+        to_end: bool = False,
+        **question: Any,
+    ) -> Scan:
         async def scan() -> Scan:
             now = asyncio.get_running_loop().time()
             provenance = Provenance(self._services.settings.base_url)
             context = ToolContext(self._services, now + 1_000, provenance, CallContext("wallet_list_transactions"))
             asked: list[Chain] = [CHAINS[chain] for chain in chains]
-            return await scan_history(context, asked, Question(STRANGER, **question), limit)
+            return await scan_history(
+                context, asked, Question(STRANGER, **question), limit, wanted=wanted, to_end=to_end
+            )
 
         return self._runner.run(scan())
 
@@ -210,22 +230,24 @@ def test_pending_transactions_without_a_time_come_first_and_only_once() -> None:
 
 def test_when_nothing_can_be_read_the_first_error_is_raised() -> None:
     with pytest.raises(ApiError) as caught:
-        run(History({}, failing=frozenset({1, 2})), ["1", "56"], 5)
+        run(History({}, failing=frozenset({1, 2, 3})), ["1", "56"], 5)
     assert caught.value.code == 40304
 
 
 def test_a_chain_that_fails_at_once_leaves_the_others_whole() -> None:
-    scan = run(History({"56": [row("a", 10, "56")]}, failing=frozenset({1})), ["1", "56"], 5)
+    scan = run(History({"56": [row("a", 10, "56")]}, failing=frozenset({1, 2})), ["1", "56"], 5)
     assert hashes(scan) == ["a"]
     assert list(scan.failures) == ["1"]
     assert scan.finished
 
 
-def test_a_chain_that_fails_later_ends_the_scan_where_it_was_read_to() -> None:
+@pytest.mark.parametrize(("joint", "number"), [(True, 2), (False, 4)])
+def test_a_chain_that_fails_later_ends_the_scan_where_it_was_read_to(joint: bool, number: int) -> None:
     history = History(
         {"1": [row("f", 60), row("d", 40), row("b", 20)], "56": [row("e", 50, "56"), row("a", 10, "56")]},
         size=2,
-        failing=frozenset({3}),
+        failing=frozenset({number}),
+        joint=joint,
     )
     scan = run(history, ["1", "56"], 10)
     assert hashes(scan) == ["f", "e"]
@@ -254,12 +276,56 @@ def test_a_search_that_ends_early_goes_on_where_it_ended() -> None:
 
 
 def test_chains_that_were_never_asked_for_want_of_time_are_failures() -> None:
-    with patch.object(scanning, "MAX_REQUESTS", 2):
-        scan = run(History({"1": [row("a", 10)], "8453": [row("b", 20, "8453")]}), ["1", "56", "8453"], 5)
+    history = History({"1": [row("a", 10)], "8453": [row("b", 20, "8453")]}, joint=False)
+    with patch.object(scanning, "MAX_REQUESTS", 3):
+        scan = run(history, ["1", "56", "8453"], 5)
     assert [error.code for error in scan.failures.values()] == ["timeout"]
     assert len(scan.failures) == 1
     with patch.object(scanning, "MAX_REQUESTS", 0), pytest.raises(ApiError):
         run(History({"1": [row("a", 10)]}), ["1"], 5)
+
+
+def test_to_its_end_a_span_is_read_beyond_what_is_shown() -> None:
+    rows = [row(name, at) for name, at in (("d", 40), ("c", 30), ("b", 20), ("a", 10))]
+    history = History({"1": rows, "56": [row("x", 25, "56")]}, size=2)
+    scan = run(history, ["1", "56"], 2, to_end=True, wanted=lambda found: found.hash != "c")
+    assert hashes(scan) == ["d", "x"]
+    assert [found.hash for found in scan.beyond] == ["b", "a"]
+    assert [found.hash for found in scan.seen] == ["d", "c", "x", "b", "a"]
+    assert scan.finished
+    assert scan.consumed == scan.transactions[-1].position
+    assert history.asked[0]["limit"] == "100"
+
+
+def test_what_is_not_wanted_takes_no_place() -> None:
+    rows = [row(name, at) for name, at in (("d", 40), ("c", 30), ("b", 20), ("a", 10))]
+    scan = run(History({"1": rows}), ["1"], 1, wanted=lambda found: found.hash == "b")
+    assert (hashes(scan), scan.beyond) == (["b"], [])
+    assert not scan.finished
+    assert scan.consumed == scan.transactions[0].position
+
+
+def test_one_request_begins_all_chains_and_what_is_refused_once_is_not_asked_again() -> None:
+    rows = {"1": [row("a", 10)], "56": [row("b", 20, "56")]}
+    joint, single = History(rows), History(rows, joint=False)
+    for history, asked in ((joint, ["1,56", "1,56"]), (single, ["1,56", "1", "56", "1", "56"])):
+        with closing(Scanner(history)) as scanner:
+            assert hashes(scanner.scan(["1", "56"], 5)) == ["b", "a"]
+            assert hashes(scanner.scan(["1", "56"], 6)) == ["b", "a"]
+        assert [query["chains"] for query in history.asked] == asked
+
+
+def test_the_first_request_for_all_counts_against_the_budget() -> None:
+    history = History({"1": [row("b", 20), row("a", 10)], "56": []}, size=1)
+    with patch.object(scanning, "MAX_REQUESTS", 1):
+        scan = run(history, ["1", "56"], 5)
+    assert len(history.asked) == 1
+    assert scan.out_of_time
+    assert not scan.failures
+    with patch.object(scanning, "MAX_REQUESTS", 0), pytest.raises(ApiError) as caught:
+        run(history, ["1", "56"], 5)
+    assert caught.value.code == "timeout"
+    assert len(history.asked) == 1
 
 
 @pytest.mark.parametrize(("cursors", "expected"), [([], ""), (["", "x"], "x"), (["a", "b"], "a"), (["", ""], "")])
@@ -289,13 +355,14 @@ def histories(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
     st.integers(4, 9),
     st.integers(9, 30),
     st.frozensets(st.integers(1, 25), max_size=6),
+    st.booleans(),
 )
 def test_whatever_fails_each_transaction_is_listed_once_and_whole(
-    rows: dict[str, list[dict[str, Any]]], limit: int, size: int, requests: int, failing: frozenset[int]
+    rows: dict[str, list[dict[str, Any]]], limit: int, size: int, requests: int, failing: frozenset[int], joint: bool
 ) -> None:
     todo: list[tuple[list[str], Position | None]] = [(list(rows), None)]
     found: dict[str, int] = {}
-    history = History(rows, size=size, failing=failing)
+    history = History(rows, size=size, failing=failing, joint=joint)
     with patch.object(scanning, "MAX_REQUESTS", requests), closing(Scanner(history)) as scanner:
         for _ in range(500):
             if not todo:

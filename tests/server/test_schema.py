@@ -85,9 +85,9 @@ async def test_each_schema_is_flat(face: Face, name: str) -> None:
 async def test_each_argument_has_its_type_and_its_bounds(face: Face, name: str) -> None:
     schema = (await face.tools())[name].input_schema
     for argument, part in schema["properties"].items():
-        assert part["type"] in ("string", "integer", "boolean", "array"), argument
+        assert part["type"] in ("string", "integer", "number", "boolean", "array"), argument
         match part["type"]:
-            case "integer":
+            case "integer" | "number":
                 assert {"minimum", "maximum", "default"} <= set(part)
             case "string":
                 assert "maxLength" in part or "enum" in part

@@ -185,12 +185,12 @@ class Upstream(httpx.AsyncBaseTransport):
     """A made-up API: `answer` makes a response, a body, data to wrap, or an exception to raise."""
 
     def __init__(self, answer: Callable[[httpx.Request], Made]) -> None:
-        self._answer = answer
+        self.made = answer
         self.requests: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        made = self._answer(request)
+        made = self.made(request)
         if isinstance(made, Exception):
             raise made
         if not isinstance(made, httpx.Response):
@@ -316,6 +316,8 @@ _IN_WORDS: Final[Mapping[tuple[str, Any], str]] = {
     ("chains[].honeypot_checked", True): "yes",
     ("chains[].honeypot_checked", False): "no",
     ("tokens[].risk_flagged", True): "yes",
+    ("holdings[].risk_flagged", True): "yes",
+    ("at_least", True): "at least",
     ("probe.outcome", "not_sent"): "not sent",
 }
 # Said by the place or left to the reader, each for a reason.
@@ -323,9 +325,12 @@ _UNSAID: Final = frozenset(
     {
         # An amount without a word about its unit is one of whole coins.
         ("movements[].unit", "coins"),
-        ("transactions[].movements[].unit", "coins"),
+        ("net[].unit", "coins"),
+        # The line above the transactions of a day says that this is meant where no status stands.
+        ("transactions[].status", "success"),
         # The coin stands by its symbol alone; every token has its contract beside it.
         ("movements[].contract", "native"),
+        ("net[].contract", "native"),
         ("transactions[].movements[].contract", "native"),
     }
 )
@@ -344,6 +349,40 @@ def check_same_facts(tool: str, structure: Mapping[str, Any], text: str) -> None
         assert f"Note: {note}" in lines, note
     rest = {name: value for name, value in structure.items() if name not in ("next", "notes")}
     _check_object(tool, rest, "", lines, text)
+    if tool == "wallet_get_portfolio":
+        _check_portfolio(structure, lines)
+    if tool == "wallet_list_transactions":
+        _check_days(structure, lines)
+
+
+def _check_portfolio(structure: Mapping[str, Any], lines: Sequence[str]) -> None:
+    """Fail unless the small numbers, which stand anywhere, stand where they belong."""
+    offset, shown, count = structure["offset"], len(structure["holdings"]), structure["holdings_count"]
+    where = f"Holdings {offset + 1} to {offset + shown} of {count}:"
+    assert (where if shown else f"No holding to list at offset {offset}; {count} in all.") in lines
+    groups = []
+    for name, words in (("below_minimum", "below the minimum"), ("unpriced", "unpriced"), ("risk", "risk")):
+        value = structure[name].get("value_usd")
+        groups.append(f"{structure[name]['count']} {words}" + (f" ({value} USD)" if value is not None else ""))
+    assert f"Not listed: {', '.join(groups)}." in lines
+    unchecked = [row["chain"] for row in structure["by_chain"] if row.get("honeypot_checked") is False]
+    told = [line for line in lines if line.startswith("Honeypots unchecked")]
+    assert told == ([f"Honeypots unchecked on {', '.join(unchecked)}."] if unchecked else [])
+
+
+def _check_days(structure: Mapping[str, Any], lines: Sequence[str]) -> None:
+    """Fail unless each transaction's day heads the lines in which only the time of day stands."""
+    rows = [row for row in structure["transactions"] if "time" in row]
+    days = [
+        f"{day} (UTC), status success where none is given:" for day in dict.fromkeys(r["time"][:10] for r in rows)
+    ]
+    assert [line for line in lines if " (UTC), status success" in line] == days
+    for row in rows:
+        above = (
+            lines[: next(at for at, line in enumerate(lines) if _stands(row["hash"], line))] if row["hash"] else []
+        )
+        heads = [line[:10] for line in above if line in days]
+        assert heads[-1:] == ([row["time"][:10]] if row["hash"] else [])
 
 
 def _check_object(tool: str, item: Mapping[str, Any], path: str, lines: Sequence[str], text: str) -> None:
@@ -373,10 +412,12 @@ def _said(tool: str, path: str, value: Any) -> str:
             return ""  # `asked` names the chain as the caller did
         if path.startswith("honeypot_checked."):
             return "" if value else path.rpartition(".")[2]
+    if path == "transactions[].time":
+        return str(value)[11:-1]  # the line above the transactions of a day names it
+    if tool == "wallet_get_portfolio" and path in ("offset", "by_chain[].honeypot_checked"):
+        return ""  # see _check_portfolio
     if isinstance(value, bool) or (path, value) in _IN_WORDS:
         return _IN_WORDS[path, value]
-    if tool == "wallet_list_balances" and path == "tokens[].chain":
-        return ""  # one chain for all rows: the first line names it
     return str(value)
 
 

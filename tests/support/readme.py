@@ -1,4 +1,4 @@
-"""The generated parts of the README. `python -m tests.support.readme` writes them anew."""
+"""The generated parts of the documentation. `python -m tests.support.readme` writes them anew."""
 
 from __future__ import annotations
 
@@ -17,6 +17,30 @@ def error_table() -> str:
     return "\n".join(rows)
 
 
+ERRORS_PAGE = README.parent / "docs" / "errors.md"
+
+
+def errors_page() -> str:
+    """The page of all errors, from `prompts/remediation.toml`."""
+    return f"""# Errors
+
+Every failure of a tool has this form, and the same facts under `_meta["wallet-mcp/error"]`:
+
+```
+Error CODE: what happened.
+Next step: what the reader does now.
+Retry: no | after N s | with corrected arguments
+Upstream said: "..."   (where it adds something)
+Trace: id at time      (where something was sent)
+```
+
+"Who acts" is the model (it corrects its call), the operator (whoever runs the server) or nobody (only time helps). This page
+is generated from `prompts/remediation.toml`; families such as `401xx` stand for codes that nobody has seen yet.
+
+{error_table()}
+"""
+
+
 def filled(text: str) -> str:
     """The README with its generated parts made anew."""
     head, rest = text.split(BEGIN)
@@ -25,3 +49,4 @@ def filled(text: str) -> str:
 
 if __name__ == "__main__":
     README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
+    ERRORS_PAGE.write_text(errors_page(), encoding="utf-8")

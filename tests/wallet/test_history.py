@@ -284,3 +284,23 @@ def test_nothing_that_moved_is_dropped_and_nothing_made_up(rows: list[Row]) -> N
     assert len(found.movements) <= len(rows)
     moved = [r for r in rows if r.amount in ("1", "2.5", "x") or r.itype == "2"]
     assert len(found.movements) == (len(moved) or 1)
+
+
+def test_all_counterparties_are_kept_for_comparing_however_many_are_shown() -> None:
+    many = f"{A},{B}, {C} ,,{D}"
+    (moved,) = transaction_of([row(parties(many), parties(ME))], ME).movements
+    assert moved.counterparties == (A, B, C, D)
+    assert moved.counterparty == f"{A} {B} {C} and 1 more"
+    (sent,) = transaction_of([row(parties(ME), parties(A, B))], ME).movements
+    assert sent.counterparties == (A, B)
+
+
+@pytest.mark.parametrize(
+    ("contract", "symbol", "flags"),
+    [(USDT, "USDT", ()), ("0x" + "9" * 40, "USDT", ("lookalike",)), ("0x" + "9" * 40, "OTHER", ())],
+)
+def test_a_token_that_passes_itself_off_as_another_is_flagged(
+    contract: str, symbol: str, flags: tuple[str, ...]
+) -> None:
+    (moved,) = transaction_of([token(parties(A), parties(ME), contract=contract, symbol=symbol)], ME).movements
+    assert (moved.symbol, moved.flags) == (symbol, flags)

@@ -150,3 +150,22 @@ def test_only_what_is_flagged_is_hidden_and_it_is_counted(include: bool, expecte
     rows = [holding(symbol="0", risk=False), holding(symbol="1", risk=True), holding(symbol="None", risk=None)]
     shown, count = visible(iter(rows), include_risk=include)
     assert ([row.symbol for row in shown], count) == (expected, hidden)
+
+
+@pytest.mark.parametrize(
+    ("contract", "symbol", "flags"),
+    [
+        (USDT, "USDT", ()),
+        ("0x" + "9" * 40, "USDT", ("lookalike",)),
+        ("0x" + "9" * 40, "USD\u0422", ("lookalike",)),
+        ("0x" + "9" * 40, "ETH", ("lookalike",)),
+        ("", "ETH", ()),
+        ("0x" + "9" * 40, "OTHER", ()),
+    ],
+)
+def test_a_token_that_passes_itself_off_as_another_is_flagged(
+    contract: str, symbol: str, flags: tuple[str, ...]
+) -> None:
+    found = read_holding(chain="1", contract=contract, symbol=symbol, balance="1.5", raw="15", price="1", risk=None)
+    assert set(flags) <= set(found.flags)
+    assert ("lookalike" in found.flags) is bool(flags)

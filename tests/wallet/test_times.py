@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet_mcp.wallet.times import TIME_RULE, BadTime, iso_ms, months_before, parse_time
+from wallet_mcp.wallet.times import TIME_RULE, BadTime, iso_ms, iso_s, months_before, parse_time
 
 NOW = datetime(2026, 11, 22, 10, 0, 30, 500_000, tzinfo=UTC).timestamp()
 LAST = 253_402_300_799_999
@@ -153,3 +153,16 @@ def test_a_month_back_keeps_the_day_or_takes_the_last_one(moment: datetime, mont
     assert (whole.year * 12 + whole.month) - (then.year * 12 + then.month) == months
     assert then.time() == whole.time()
     assert then.day == whole.day or (then.day < whole.day and (then + timedelta(days=1)).day == 1)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (999, "1970-01-01T00:00:00Z"),
+        (1_795_341_600_999, "2026-11-22T10:00:00Z"),
+        (253_402_300_799_999, "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_a_blocks_time_is_told_in_whole_seconds_and_never_later(milliseconds: int, text: str) -> None:
+    assert iso_s(milliseconds) == text

@@ -87,7 +87,10 @@ async def test_failures_that_concern_the_question_or_the_setup_are_never_papered
     assert raised.value is upstream.error
 
 
-@pytest.mark.parametrize(("max_stale_s", "age_s", "serves"), [(600, 614, True), (600, 615, False), (0, 15, False)])
+@pytest.mark.parametrize(
+    ("max_stale_s", "age_s", "serves"),
+    [(600, 600, True), (600, 601, False), (600, 615, False), (15, 15, True), (0, 15, False)],
+)
 async def test_stale_allowance(max_stale_s: float, age_s: float, serves: bool) -> None:
     source, upstream = AnswerSource(10_000, max_stale_s), Upstream()
     await ask(source, upstream)

@@ -212,6 +212,23 @@ async def test_refusal_stops_everybody_and_halves_the_pace() -> None:
     assert await sends(window, 4) == [3, 3, 4, 4]
 
 
+@pytest.mark.parametrize(
+    ("calls", "wait"), [(1, 1), (2, 2), (3, 2), (4, 3), (6, 3), (7, 4), (11, 5), (15, 5), (25, 7)]
+)
+async def test_expected_wait_after_refusals_counts_on_the_pace_to_grow(calls: int, wait: int) -> None:
+    window = Window()
+    for _ in range(3):
+        window.refused(0)
+    # One is sent now; then there is room for one, two, three, four and, from then on, five in each second.
+    waiting = [asyncio.create_task(place_of(window)) for _ in range(calls)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert window.expected_wait() == pytest.approx(wait, abs=0.01)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
 async def test_a_place_is_held_until_its_answer() -> None:
     window = Window(1)
     async with window.place(within(60)) as place:

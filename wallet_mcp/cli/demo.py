@@ -45,7 +45,13 @@ async def _demo() -> int:
         await _ask(client, "Which chains can you look at?", "wallet_list_chains", {})
         await _ask(
             client,
-            "What is in this wallet on BNB Chain?",
+            "What is this wallet worth?",
+            "wallet_get_portfolio",
+            {"address": wallets["rich"], "limit": 5},
+        )
+        await _ask(
+            client,
+            "What is in it on BNB Chain?",
             "wallet_list_balances",
             {"address": wallets["rich"], "chain": "bsc", "page_size": 8},
         )
@@ -53,7 +59,7 @@ async def _demo() -> int:
             client,
             "How much USDC does it hold on Ethereum, and how much ETH?",
             "wallet_get_token_balances",
-            {"address": wallets["rich"], "tokens": ["eth:0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48", "eth:native"]},
+            {"address": wallets["rich"], "tokens": ["eth:USDC", "eth:native"]},
         )
         history = await _ask(
             client,

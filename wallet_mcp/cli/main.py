@@ -79,6 +79,30 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--http", action="store_true", help="streamable HTTP instead of stdio")
     serve.add_argument("--host", default="127.0.0.1", help="address of this machine to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=_whole_number(0, 65_535), default=8751, help="default 8751; 0 takes a free one")
+    install = commands.add_parser(
+        "install", parents=[common], help="add this server to a client of yours, and try it out"
+    )
+    install.add_argument(
+        "client",
+        metavar="CLIENT",
+        help="claude-code, claude-desktop, codex, cursor, vscode, or other: a block to paste",
+    )
+    install.add_argument("--name", default="wallet", help="what the client calls this server (default wallet)")
+    install.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    install.add_argument("--new-key", action="store_true", help="ask for a key although one is stored")
+    doctor = commands.add_parser(
+        "doctor", parents=[common], help="find out why it does not work: one line per check, one fix per failure"
+    )
+    doctor.add_argument("--deep", action="store_true", help="after a refused signature, try other ways to sign")
+    doctor.add_argument("--json", action="store_true", help="print the checks as JSON")
+    probe = commands.add_parser(
+        "probe", parents=[common], help="settle what the API's documentation leaves open, with your consent"
+    )
+    probe.add_argument("address", metavar="ADDRESS", help="a wallet of yours, best with some history")
+    probe.add_argument("--chain", default="", help="where it has a history (default 56, for Solana addresses CT_501)")
+    probe.add_argument("--tx", default="", metavar="HASH", help="a transaction to look at (default: one of its own)")
+    probe.add_argument("--out", default="wallet-mcp-probe", metavar="DIR", help="default wallet-mcp-probe")
+    probe.add_argument("--yes", action="store_true", help="agree beforehand to what it sends")
     sandbox = commands.add_parser("sandbox", help="serve the stand-in for the API on this machine")
     sandbox.add_argument(
         "--port", type=_whole_number(0, 65_535), default=8750, help="default 8750; 0 takes a free one"
@@ -100,6 +124,9 @@ def parser() -> argparse.ArgumentParser:
         default=5,
         help="requests in any sliding second per key (default 5)",
     )
+    sandbox.add_argument(
+        "--replay", default="", metavar="DIR", help="serve answers that `probe` recorded, instead of invented data"
+    )
     sandbox.add_argument("--clock-offset-s", type=_offset, default=0.0, help="its clock less this machine's")
     return top
 
@@ -120,6 +147,20 @@ def _run(arguments: argparse.Namespace) -> int:
             from wallet_mcp.cli.serve import serve_http
 
             return serve_http(host=arguments.host, port=arguments.port, sandbox=sandbox)
+        case "install":
+            from wallet_mcp.cli.install import Options, install
+
+            return install(Options(arguments.client, arguments.name, sandbox, arguments.dry_run, arguments.new_key))
+        case "doctor":
+            from wallet_mcp.cli.doctor import doctor
+
+            return doctor(as_json=arguments.json, deep=arguments.deep, sandbox=sandbox)
+        case "probe":
+            from wallet_mcp.cli.probe import Options as ProbeOptions
+            from wallet_mcp.cli.probe import probe
+
+            words = (arguments.address, arguments.chain, arguments.tx, arguments.out, arguments.yes)
+            return probe(ProbeOptions(*words, sandbox=sandbox))
         case "sandbox":
             from wallet_mcp.cli.sandbox import serve_sandbox
 

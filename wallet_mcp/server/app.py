@@ -11,8 +11,9 @@ import logging
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -24,17 +25,19 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from wallet_mcp import __version__
-from wallet_mcp.server import prompts
+from wallet_mcp.server import prompts, resources
 from wallet_mcp.server.arguments import without_secrets
 from wallet_mcp.server.context import Services, ToolContext
 from wallet_mcp.server.guidance import META_KEY, CallContext, explain
 from wallet_mcp.server.output import Provenance
 from wallet_mcp.server.problems import ArgumentProblem, SetupProblem
 from wallet_mcp.server.remediation import load_remediation
+from wallet_mcp.server.resolve import served_chains
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.server.tools import TOOLS
 from wallet_mcp.settings import Settings
 from wallet_mcp.wallet.chain_text import clean
+from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
 from wallet_mcp.wallet_api.endpoints import ApiConfig, WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
 
@@ -83,7 +86,7 @@ class WalletServer:
         return types.ListToolsResult(tools=[tool.definition for tool in self._tools.values()])
 
     async def call_tool(
-        self, _context: ServerRequestContext[None], params: types.CallToolRequestParams
+        self, request: ServerRequestContext[None], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         """The answer of a tool, or its failure in words. Raises `MCPError` for an unknown tool alone."""
         tool = self._tools.get(params.name)
@@ -92,6 +95,11 @@ class WalletServer:
         loop = asyncio.get_running_loop()
         started = loop.time()
         context = self._tool_context(tool, params.arguments or {}, started)
+
+        async def progress(done: float, what: str) -> None:
+            await request.session.report_progress(done, None, what)
+
+        context.progress = progress
         try:
             with anyio.fail_after(context.settings.deadline_s + _GRACE_S):
                 result = await tool.call(context, params.arguments)
@@ -113,6 +121,39 @@ class WalletServer:
     ) -> types.GetPromptResult:
         """A prompt with its arguments filled in. Raises `MCPError` for a wrong name or argument."""
         return prompts.render(params.name, params.arguments)
+
+    async def list_resources(
+        self, _context: ServerRequestContext[None], _params: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
+        """The chain list and the error table."""
+        return types.ListResourcesResult(resources=list(resources.RESOURCES))
+
+    async def list_templates(
+        self, _context: ServerRequestContext[None], _params: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        """One error by its code."""
+        return types.ListResourceTemplatesResult(resource_templates=list(resources.TEMPLATES))
+
+    async def read_resource(
+        self, _context: ServerRequestContext[None], params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        """A resource as Markdown. Raises `MCPError` for an unknown URI."""
+        return await resources.read_resource(str(params.uri), self._served_chains)
+
+    async def complete(
+        self, _context: ServerRequestContext[None], params: types.CompleteRequestParams
+    ) -> types.CompleteResult:
+        """Words that an argument may go on with."""
+        labels = self._services.settings.wallets.addresses
+        return resources.complete(params.argument.name, params.argument.value, labels)
+
+    async def _served_chains(self) -> Sequence[Chain]:
+        """The live list where it can be had, else the built-in table: a page to read must not fail for a key."""
+        if self._services.api is None:
+            return KNOWN_CHAINS
+        now = asyncio.get_running_loop().time()
+        context = self._tool_context(self._tools["wallet_list_chains"], {}, now)
+        return await served_chains(context)
 
     def _tool_context(self, tool: Tool[Any, Any], arguments: Mapping[str, Any], now: float) -> ToolContext:
         settings = self._services.settings
@@ -140,7 +181,11 @@ class WalletServer:
                 trace = trace.tb_next
             place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace is not None else "unknown"
             logger.error("%s: internal error %s at %s", context.call.tool, type(error).__name__, place)
-        failure = explain(error, context.call)
+        call = context.call
+        if isinstance(error, ApiError) and error.held and error.retry_after_s is not None:
+            now = context.now()
+            call = replace(call, wall_now=now, held_until=now + error.retry_after_s)
+        failure = explain(error, call)
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=failure.text)],
             is_error=True,
@@ -166,13 +211,27 @@ def build_server(
         SERVER_NAME,
         version=__version__,
         title="Wallet answers from the Binance Web3 Wallet API",
-        instructions=prompts.load_instructions(sandbox_wallets=sandbox_wallets),
-        cache_hints={"tools/list": _LISTS_HINT, "prompts/list": _LISTS_HINT, "server/discover": _LISTS_HINT},
+        instructions=prompts.load_instructions(
+            sandbox_wallets=sandbox_wallets,
+            labels=[f"{label} ({address.text})" for label, address in settings.wallets.addresses.items()],
+        ),
+        cache_hints={
+            "tools/list": _LISTS_HINT,
+            "prompts/list": _LISTS_HINT,
+            "resources/list": _LISTS_HINT,
+            "resources/templates/list": _LISTS_HINT,
+            "resources/read": _LISTS_HINT,
+            "server/discover": _LISTS_HINT,
+        },
         lifespan=server.lifespan,
         on_list_tools=server.list_tools,
         on_call_tool=server.call_tool,
         on_list_prompts=server.list_prompts,
         on_get_prompt=server.get_prompt,
+        on_list_resources=server.list_resources,
+        on_list_resource_templates=server.list_templates,
+        on_read_resource=server.read_resource,
+        on_completion=server.complete,
     )
 
 

@@ -7,6 +7,7 @@ comes with its rule and, where it can be computed, with the corrected call.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ MAX_TEXT = 200
 
 WITHHELD = "(withheld)"
 _ECHOED = 40
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,14 @@ def _whole(value: object) -> object:
 
 WHOLE = BeforeValidator(_whole)
 """Makes a strict `int` take `50.0` and `"50"`; stands behind the bounds, which the schema would lose otherwise."""
+
+
+def _number_in_quotes(value: object) -> object:
+    return float(value) if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value.strip()) else value
+
+
+NUMBER = BeforeValidator(_number_in_quotes)
+"""Makes a strict `float` take a number in quotes."""
 
 
 class ToolInput(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,16 @@ from wallet_mcp.wallet_api.endpoints import WalletApi
 
 @dataclass(slots=True)
 class Services:
-    """What all calls of a server share. `api` is None while the settings allow no call."""
+    """What all calls of a server share. `api` is None while the settings allow no call.
+
+    `joint_history`: upstream has not yet refused or muddled a history request for several chains.
+    """
 
     settings: Settings
     api: WalletApi | None
     wall: Callable[[], float]
     units: AmountUnits = field(default_factory=AmountUnits)
+    joint_history: bool = True
 
     def now(self) -> float:
         """The API's time as far as it is known, in Unix seconds."""
@@ -37,6 +41,8 @@ class ToolContext:
     provenance: Provenance
     call: CallContext
     notes: list[str] = field(default_factory=list)
+    label: str | None = None
+    progress: Callable[[float, str], Awaitable[None]] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -62,13 +68,19 @@ class ToolContext:
         self, *, incomplete_because: str = "", next_call: NextCall | None = None, address: str = ""
     ) -> dict[str, Any]:
         """The common fields of the answer; `address` is the one asked about, if any."""
-        return self.provenance.common(
+        common = self.provenance.common(
             self.now(),
             incomplete_because=incomplete_because,
             notes=self.notes,
             next_call=next_call,
             address=address,
         )
+        return common if self.label is None else {**common, "label": self.label}
+
+    async def report(self, done: float, what: str) -> None:
+        """Tell a client that asked for progress how far the call is; `done` only ever grows."""
+        if self.progress is not None:
+            await self.progress(done, what)
 
     def note(self, text: str) -> None:
         """Add a sentence to the answer, once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, Field
@@ -10,10 +10,11 @@ from pydantic import MISSING, Field
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import Part
 from wallet_mcp.server.units import BASE_UNITS_NOTE, UNDECIDED_NOTE, amount_fields, decimals_of
+from wallet_mcp.wallet.addresses import same_address
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.history import Direction, Movement, Status, Transaction
 from wallet_mcp.wallet.holdings import NATIVE
-from wallet_mcp.wallet.times import iso_ms
+from wallet_mcp.wallet.times import iso_s
 
 FAILED_NOTE = "A failed transaction moved nothing but its fee: its movements are what it tried."
 
@@ -30,15 +31,27 @@ class AmountPart(Part):
 
 
 class MovementRow(AmountPart):
-    """A movement from the point of view of the address asked about."""
+    """A movement from the point of view of the address asked about.
 
-    direction: Direction
+    What the whole answer has in common is folded: `contract` stands here only where chain and symbol do not tell it
+    by the answer's `assets`, `direction` only where it is not the transaction's, `unit` only where it is not coins.
+    """
+
+    direction: Direction | MISSING = MISSING
     counterparty: str | MISSING = MISSING
     flags: list[str] | MISSING = MISSING
 
 
+class AssetRow(Part):
+    """Which contract a symbol means on a chain, in this answer."""
+
+    chain: str
+    symbol: str
+    contract: str
+
+
 class TransactionRow(Part):
-    """A transaction with its movements; `fee` is in the chain's own coin."""
+    """A transaction with its movements; `fee` is what the address asked about paid, in the chain's own coin."""
 
     hash: str
     chain: str
@@ -46,36 +59,67 @@ class TransactionRow(Part):
     status: Status
     direction: Direction
     movements: list[MovementRow]
-    fee: Annotated[str | MISSING, Field(description="in the chain's coin")] = MISSING
-    fee_payer: str | MISSING = MISSING
+    fee: Annotated[str | MISSING, Field(description="paid by this wallet")] = MISSING
     flags: list[str] | MISSING = MISSING
 
 
-def transaction_fields(context: ToolContext, found: Transaction, chain: Chain) -> dict[str, Any]:
-    """The fields of a transaction's row, those that are known."""
+def assets_of(transactions: Iterable[Transaction], chains: Mapping[str, Chain]) -> dict[tuple[str, str], str]:
+    """Chain and symbol -> contract, for each symbol that means one contract only in these transactions."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for transaction in transactions:
+        for movement in transaction.movements:
+            symbol = symbol_of(movement.symbol, movement.contract, chains[transaction.chain])
+            found.setdefault((transaction.chain, symbol), set()).add(movement.contract)
+    return {key: contracts.pop() for key, contracts in found.items() if len(contracts) == 1 and "" not in contracts}
+
+
+def symbol_of(symbol: str, contract: str, chain: Chain) -> str:
+    """The symbol to show: upstream's, or the coin's own where upstream gave none."""
+    return symbol or (chain.native_symbol or "" if contract == NATIVE else "")
+
+
+def transaction_fields(
+    context: ToolContext,
+    found: Transaction,
+    chain: Chain,
+    address: str,
+    assets: Mapping[tuple[str, str], str],
+    suspicions: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The fields of a transaction's row, those that are known; `suspicions` are further flags."""
     fields: dict[str, Any] = {
         "hash": found.hash,
         "chain": chain.id,
         "status": found.status,
         "direction": found.direction,
-        "movements": [_movement_fields(context, movement, chain) for movement in found.movements],
+        "movements": [_movement_fields(context, movement, found, chain, assets) for movement in found.movements],
     }
     if found.time_ms is not None:
-        fields["time"] = iso_ms(found.time_ms)
-    if found.fee:
+        fields["time"] = iso_s(found.time_ms)
+    # A fee that somebody else paid is no part of this wallet's history.
+    if found.fee and found.fee_payer and same_address(found.fee_payer, address):
         fields["fee"] = f"{found.fee} {chain.native_symbol}" if chain.native_symbol else found.fee
-    if found.fee_payer:
-        fields["fee_payer"] = found.fee_payer
-    if found.flags:
-        fields["flags"] = list(found.flags)
+    if found.flags or suspicions:
+        fields["flags"] = [*found.flags, *suspicions]
     return fields
 
 
-def _movement_fields(context: ToolContext, movement: Movement, chain: Chain) -> dict[str, Any]:
+def _movement_fields(
+    context: ToolContext,
+    movement: Movement,
+    transaction: Transaction,
+    chain: Chain,
+    assets: Mapping[tuple[str, str], str],
+) -> dict[str, Any]:
     fields = asset_fields(
         context, f"transactions.{movement.amount_field}", movement.amount, movement.contract, movement.symbol, chain
     )
-    fields["direction"] = movement.direction
+    if assets.get((chain.id, fields["symbol"])) == movement.contract:
+        fields.pop("contract", None)
+    if fields.get("unit") == "coins":
+        del fields["unit"]
+    if movement.direction != transaction.direction:
+        fields["direction"] = movement.direction
     if movement.counterparty:
         fields["counterparty"] = movement.counterparty
     if movement.flags:
@@ -89,7 +133,7 @@ def asset_fields(
     """The fields of an amount and its asset; `amount_field` is the endpoint and field that it was read from."""
     unit = context.services.units.unit(amount_field, context.settings.tx_amount_unit)
     fields: dict[str, Any] = dict(amount_fields(amount, unit, decimals_of(chain, contract)))
-    fields["symbol"] = symbol or (chain.native_symbol or "" if contract == NATIVE else "")
+    fields["symbol"] = symbol_of(symbol, contract, chain)
     if contract:
         fields["contract"] = contract
     return fields
@@ -100,17 +144,24 @@ def unit_notes(parts: Iterable[TransactionRow | AmountPart]) -> list[str]:
     amounts: list[AmountPart] = []
     for part in parts:
         amounts += part.movements if isinstance(part, TransactionRow) else [part]
-    units = {amount.unit for amount in amounts}
+    return unit_notes_of({amount.unit for amount in amounts})
+
+
+def unit_notes_of(units: Collection[object]) -> list[str]:
+    """The sentences that these units call for."""
     notes = {"undecided": UNDECIDED_NOTE, "base_units": BASE_UNITS_NOTE}
     return [note for unit, note in notes.items() if unit in units]
 
 
-def amount_text(part: AmountPart) -> str:
-    """An amount with its asset, such as `1.5 USDT (0xdac1...)`; an undecided one says so."""
+def amount_text(part: AmountPart, *, folded: bool = False) -> str:
+    """An amount with its asset, such as `1.5 USDT (0xdac1...)`; an undecided one says so.
+
+    `folded`: a contract that is not given here stands in the answer's list of assets.
+    """
     asset = part.symbol or "token without symbol"
     if part.contract is not MISSING and part.contract != NATIVE:
         asset += f" ({part.contract})"
-    elif part.contract is MISSING:
+    elif part.contract is MISSING and not folded:
         asset += " (contract not given)"
     if part.amount is not MISSING:
         return f"{part.amount} {asset}"
@@ -122,10 +173,11 @@ def amount_text(part: AmountPart) -> str:
     return f"{reading} {asset}, unit {part.unit}"
 
 
-def movement_text(movement: MovementRow) -> str:
-    """A line for a movement."""
-    towards = {"in": "from", "out": "to"}.get(movement.direction, "counterparty")
-    text = f"{movement.direction} {amount_text(movement)}"
+def movement_text(movement: MovementRow, direction: Direction) -> str:
+    """A movement in words; `direction` is that of its transaction."""
+    shown = movement.direction if movement.direction is not MISSING else direction
+    towards = {"in": "from", "out": "to"}.get(shown, "counterparty")
+    text = f"{shown} {amount_text(movement, folded=True)}"
     if movement.counterparty is not MISSING:
         text += f" {towards} {movement.counterparty}"
     if movement.flags is not MISSING:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wallet_mcp.server.arguments import without_secrets
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import listed
 from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.wallet.addresses import Address, AddressRefused, TxHash, parse_address, parse_contract, parse_tx_hash
-from wallet_mcp.wallet.chain_text import clean
-from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain, ChainUnresolved, chain_from_listing, resolve_chain
+from wallet_mcp.wallet.chain_text import SYMBOL_LIMIT, clean
+from wallet_mcp.wallet.chains import (
+    KNOWN_CHAINS,
+    Chain,
+    ChainUnresolved,
+    chain_from_listing,
+    chains_of_family,
+    resolve_chain,
+)
 from wallet_mcp.wallet.holdings import NATIVE, asset_of
 from wallet_mcp.wallet_api.answers import Answer
 from wallet_mcp.wallet_api.errors import ApiError
@@ -76,6 +84,19 @@ async def find_chains(context: ToolContext, texts: Sequence[str], field: str) ->
     return tuple(found.values())
 
 
+async def wallet_chains(context: ToolContext, texts: Sequence[str] | None, address: Address) -> tuple[Chain, ...]:
+    """The chains asked for, or all that the API serves of the address's family. Raises `ArgumentProblem`."""
+    if texts is not None:
+        chains = await find_chains(context, texts, "chains")
+        for chain in chains:
+            check_family(address.family, chain, "address", value=address.text)
+        return chains
+    served = chains_of_family(address.family, await served_chains(context))
+    if not served:
+        raise ArgumentProblem("chains", "the API serves no chain of this address's family at present")
+    return served
+
+
 def _chain_rule(unresolved: ChainUnresolved, served: Sequence[Chain]) -> str:
     ids = ", ".join(chain.id for chain in served)
     if unresolved.not_served:
@@ -83,6 +104,23 @@ def _chain_rule(unresolved: ChainUnresolved, served: Sequence[Chain]) -> str:
     nearest = ", ".join(f"{chain.name} ({chain.id})" for chain in unresolved.nearest)
     near = f" Nearest: {nearest}." if nearest else ""
     return f"a served chain by id, name or short name.{near} Served ids: {ids}"
+
+
+def find_wallet(context: ToolContext, text: str) -> Address:
+    """The wallet of an `address` argument, by address or by label; the answer then names both."""
+    labels = context.settings.wallets
+    named = labels.find(text)
+    if named is not None:
+        context.label = named[0]
+        return named[1]
+    try:
+        address = find_address(text)
+    except ArgumentProblem as problem:
+        if labels.addresses and without_secrets({"address": text}) == {"address": text}:
+            problem.rule += f" The labels {listed(list(labels.addresses))} stand for addresses, too."
+        raise
+    context.label = labels.label_of(address)
+    return address
 
 
 def find_address(text: str, field: str = "address") -> Address:
@@ -101,6 +139,12 @@ def find_contract(text: str, chain: Chain, field: str = "contract") -> str:
         return asset_of(parse_contract(text, chain.family))
     except AddressRefused as refused:
         raise _refused(refused, text, field) from None
+
+
+def is_symbol(text: str) -> bool:
+    """Whether a text can only be a token's symbol: short, and neither `native` nor the start of a contract."""
+    given = text.strip()
+    return 0 < len(given) <= SYMBOL_LIMIT and given.lower() != NATIVE and given[:2].lower() != "0x"
 
 
 def find_tx_hash(text: str, field: str = "tx_hash") -> TxHash:

@@ -14,7 +14,6 @@ from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import WireToken
 
 COLUMNS = (
-    "chain",
     "contract",
     "symbol",
     "balance",
@@ -28,9 +27,8 @@ COLUMNS = (
 
 
 class TokenRow(Part):
-    """A token of a wallet. Amounts are decimal texts: exact, in whole coins but for `raw_balance`."""
+    """A token of a wallet. Amounts are decimal texts: exact, in whole coins but for `raw_balance` (base units)."""
 
-    chain: str
     contract: Annotated[str, Field(description="native for the chain's coin")]
     symbol: str
     balance: str | MISSING = MISSING
@@ -62,10 +60,11 @@ def token_fields(holding: Holding, chain: Chain) -> dict[str, object]:
     symbol = holding.symbol
     if not symbol and holding.contract == NATIVE:
         symbol = chain.native_symbol or ""
-    fields: dict[str, object] = {"chain": chain.id, "contract": holding.contract, "symbol": symbol}
+    fields: dict[str, object] = {"contract": holding.contract, "symbol": symbol}
     amounts = {"balance": holding.balance, "price_usd": holding.price_usd, "value_usd": holding.value_usd}
     fields |= {name: plain(amount) for name, amount in amounts.items() if amount is not None}
-    if holding.raw is not None:
+    # With decimals the raw balance is the balance once more; without them it is all that is certain.
+    if holding.decimals is None and (holding.raw or (holding.raw is not None and holding.balance is None)):
         fields["raw_balance"] = str(holding.raw)
     if holding.decimals is not None:
         fields["decimals"] = holding.decimals

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -43,16 +43,28 @@ class Question:
     end_ms: int | None = None
     after: Position | None = None
 
+    @property
+    def last_ms(self) -> int | None:
+        """The end to ask upstream for: inclusive, for other transactions of that millisecond may still be due."""
+        if self.after is None or -self.after[0] >= UNTIMED_MS:
+            return self.end_ms
+        return -self.after[0] if self.end_ms is None else min(self.end_ms, -self.after[0])
+
 
 @dataclass(slots=True)
 class Scan:
     """What a scan found. Down to `consumed` all chains without a failure have been looked at.
+
+    `transactions` are those to show, `beyond` those that would follow where the whole span was read, `seen` all that
+    were looked at, asked for or not.
 
     `finished` tells that all of these were read to their end. `failures` holds the error of each chain of which
     nothing could be read, `interruptions` of each that failed on a later page: the scan ends there.
     """
 
     transactions: list[Transaction] = field(default_factory=list)
+    beyond: list[Transaction] = field(default_factory=list)
+    seen: list[Transaction] = field(default_factory=list)
     consumed: Position | None = None
     finished: bool = False
     out_of_time: bool = False
@@ -61,39 +73,111 @@ class Scan:
     repeated: list[str] = field(default_factory=list)
 
 
-async def scan_history(context: ToolContext, chains: Sequence[Chain], question: Question, limit: int) -> Scan:
-    """Up to `limit` transactions after the question's position.
+async def scan_history(
+    context: ToolContext,
+    chains: Sequence[Chain],
+    question: Question,
+    limit: int,
+    *,
+    wanted: Callable[[Transaction], bool] = lambda _transaction: True,
+    to_end: bool = False,
+) -> Scan:
+    """Up to `limit` transactions after the question's position that are `wanted`; with `to_end` the whole span.
 
     Only when nothing can be read of any chain is the first error raised.
     """
     scan = Scan()
     budget = _Budget(context.deadline - _RESERVE_S)
-    page = min(PAGE_LIMIT, 2 * limit + 10)
+    page = PAGE_LIMIT if to_end else min(PAGE_LIMIT, 2 * limit + 10)
     streams = [_ChainStream(context, chain, question, page, budget, scan) for chain in chains]
+    await _first_pages(context, chains, question, page, streams, budget)
     async with anyio.create_task_group() as group:
         for stream in streams:
             group.start_soon(stream.prepare)
     if len(scan.failures) == len(chains):
         raise scan.failures[chains[0].id]
-    while len(scan.transactions) < limit:
+    while to_end or len(scan.transactions) < limit:
         for stream in streams:
             await stream.prepare()
         bound = min(stream.read_to for stream in streams)
         heads = [stream for stream in streams if stream.ready and stream.ready[0].position < bound]
         if not heads:
             scan.finished = bound == _BOTTOM
-            if not scan.finished and bound > (question.after or _TOP):
+            if not scan.finished and len(scan.transactions) < limit and bound > (question.after or _TOP):
                 # Where nothing more was found, the next call must still begin behind what was read.
                 scan.consumed = bound
             return scan
         found = min(heads, key=lambda stream: stream.ready[0].position).ready.popleft()
-        scan.transactions.append(found)
+        scan.seen.append(found)
+        if len(scan.transactions) == limit:
+            if wanted(found):
+                scan.beyond.append(found)
+            continue
         scan.consumed = found.position
+        if wanted(found):
+            scan.transactions.append(found)
     if not any(stream.ready for stream in streams):
         for stream in streams:
             await stream.prepare()
         scan.finished = all(stream.read_to == _BOTTOM and not stream.ready for stream in streams)
     return scan
+
+
+async def _first_pages(
+    context: ToolContext,
+    chains: Sequence[Chain],
+    question: Question,
+    page: int,
+    streams: Sequence[_ChainStream],
+    budget: _Budget,
+) -> None:
+    """Begin all chains with one request where upstream answers it for each of them; else leave them as they are.
+
+    That it does is documented and unproved (contract §3.4). An entry without rows does not name its chain, so the
+    answer is only taken when there is one entry per chain and those without rows are finished.
+    """
+    if len(chains) < 2 or not context.services.joint_history or not budget.take():
+        return
+    try:
+        answer = await context.api.transactions(
+            question.address,
+            [chain.id for chain in chains],
+            contract="" if question.contract == NATIVE else question.contract,
+            begin_ms=question.begin_ms,
+            end_ms=question.last_ms,
+            limit=page,
+            deadline=context.deadline,
+        )
+    except ApiError as error:
+        if error.code not in (40001, 50000):
+            return
+        # A busy chain fails for all of them; a refusal is for good.
+        context.services.joint_history = error.code != 40001
+        return
+    entries = _by_chain(answer.data, [chain.id for chain in chains])
+    if entries is None:
+        context.services.joint_history = False
+        return
+    context.provenance.take(answer)
+    for stream in streams:
+        stream.begin(entries[stream.chain.id])
+
+
+def _by_chain(entries: Sequence[WireHistory], chains: Sequence[str]) -> dict[str, WireHistory] | None:
+    """The entry of each chain; None where it cannot be told which entry is whose."""
+    found: dict[str, WireHistory] = {}
+    for entry in entries:
+        owners = {row.binance_chain_id for row in entry.transaction_list}
+        if not owners and entry.cursor:
+            return None
+        if owners:
+            owner = owners.pop()
+            if owners or owner not in chains or owner in found:
+                return None
+            found[owner] = entry
+    if len(entries) != len(chains):
+        return None
+    return {chain: found.get(chain, WireHistory()) for chain in chains}
 
 
 class _Budget:
@@ -118,6 +202,7 @@ class _ChainStream:
     ) -> None:
         self.ready: deque[Transaction] = deque()
         self.read_to = question.after or _TOP
+        self.chain = chain
         self._context = context
         self._chain = chain
         self._question = question
@@ -151,29 +236,34 @@ class _ChainStream:
             self._began = True
             self._release()
 
+    def begin(self, entry: WireHistory) -> None:
+        """Take in the first page, which came with those of other chains."""
+        self._take_page([entry])
+        self._began = True
+        self._release()
+
     async def _read_page(self) -> None:
         question = self._question
-        end_ms = question.end_ms
-        if question.after is not None and -question.after[0] < UNTIMED_MS:
-            # Inclusive: other transactions of the same millisecond may still be due.
-            end_ms = -question.after[0] if end_ms is None else min(end_ms, -question.after[0])
         answer = await self._context.api.transactions(
             question.address,
             [self._chain.id],
             contract="" if question.contract == NATIVE else question.contract,
             begin_ms=question.begin_ms,
-            end_ms=end_ms,
+            end_ms=question.last_ms,
             cursor=self._cursor,
             limit=self._page,
             deadline=self._context.deadline,
         )
         self._context.provenance.take(answer)
-        rows = [row for entry in answer.data for row in entry.transaction_list]
+        self._take_page(answer.data)
+
+    def _take_page(self, entries: Sequence[WireHistory]) -> None:
+        rows = [row for entry in entries for row in entry.transaction_list]
         learn_units(self._context, self._chain, rows)
         # A page that comes twice must not show its transactions twice.
         fresh = (row for row in rows if not row.tx_hash or row.tx_hash not in self._released)
         self._rows += [_row(row, self._chain) for row in fresh if row.binance_chain_id in ("", self._chain.id)]
-        self._cursor = next_cursor(answer.data)
+        self._cursor = next_cursor(entries)
         if self._cursor in self._seen_cursors:
             self._scan.repeated.append(self._chain.id)
             self._cursor = ""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from .addresses import same_address
-from .chain_text import SYMBOL_LIMIT, clean
+from .chain_text import clean
 from .holdings import NATIVE, asset_of
+from .known_tokens import clean_symbol
 from .money import BadNumber, parse_amount, plain
 
 Direction = Literal["in", "out", "self", "both", "other"]
@@ -66,7 +67,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """An asset that moved. `amount` is upstream's text in an undecided unit, taken from the field `amount_field`."""
+    """An asset that moved. `amount` is upstream's text in an undecided unit, taken from the field `amount_field`.
+
+    `counterparty` is for showing; `counterparties` for comparing: all of them, as sent.
+    """
 
     direction: Direction
     amount: str
@@ -75,6 +79,7 @@ class Movement:
     symbol: str
     counterparty: str
     flags: tuple[str, ...]
+    counterparties: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +158,11 @@ def _movement(row: Row, address: str) -> Movement:
     elif received:
         direction = "in"
     amount, field = _amount(row, address, direction)
-    symbol = clean(row.symbol, SYMBOL_LIMIT)
+    symbol = clean_symbol(row.chain, row.asset, row.symbol)
     others = row.senders if direction == "in" else row.receivers
     counterparty = shown_parties(party.address for party in others)
-    return Movement(direction, amount, field, row.asset, symbol.text, counterparty, symbol.flags)
+    parties = tuple(part.strip() for party in others for part in party.address.split(",") if part.strip())
+    return Movement(direction, amount, field, row.asset, symbol.text, counterparty, symbol.flags, parties)
 
 
 def _amount(row: Row, address: str, direction: Direction) -> tuple[str, AmountField]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from .chain_text import SYMBOL_LIMIT, clean
+from .chain_text import clean
+from .known_tokens import clean_symbol
 from .money import BadNumber, derive_decimals, multiply, parse_amount
 
 NATIVE: Final = "native"
@@ -82,7 +83,7 @@ def read_holding(
     """
     amount, base, rate = _number(balance), _number(raw, whole=True), _number(price)
     decimals = derive_decimals(balance, raw) if amount and base else None
-    shown = clean(symbol, SYMBOL_LIMIT)
+    shown = clean_symbol(chain, asset_of(contract), symbol)
     flags = shown.flags
     if decimals is None and amount is not None and base is not None and (amount or base):
         flags = (*flags, AMOUNTS_DISAGREE)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
 from .holdings import NATIVE, Holding
 from .known_tokens import known_token
 from .money import total
 
 _ZERO = Decimal(0)
+_MILLIONTH = Decimal("0.000001")
+_WIDE = Context(prec=400, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,15 @@ def portfolio_of(
 
 
 def worth(holding: Holding) -> Decimal:
-    """The value in USD, 0 where there is no price; only for sums and orders of priced holdings."""
-    return _ZERO if holding.value_usd is None else holding.value_usd
+    """The value in USD to a millionth, 0 where there is no price; what all sums are made of.
+
+    Balance times price has 40 digits and more, of which nobody needs the most; rounded before it is added, a total is
+    to the last digit the sum of what is listed. A value that is not zero never reads as zero.
+    """
+    if holding.value_usd is None:
+        return _ZERO
+    rounded = holding.value_usd.quantize(_MILLIONTH, context=_WIDE)
+    return max(rounded, _MILLIONTH) if holding.value_usd else _ZERO
 
 
 def value_order(holding: Holding) -> tuple[Decimal, str, str]:
@@ -84,7 +93,7 @@ def value_order(holding: Holding) -> tuple[Decimal, str, str]:
 
 
 def _group(holdings: Sequence[Holding]) -> Group:
-    values = [holding.value_usd for holding in holdings if holding.value_usd is not None]
+    values = [worth(holding) for holding in holdings if holding.value_usd is not None]
     return Group(len(holdings), total(values) if values else None)
 
 

@@ -55,6 +55,11 @@ def iso_ms(milliseconds: int) -> str:
     return moment.isoformat(timespec=spec).replace("+00:00", "Z")
 
 
+def iso_s(milliseconds: int) -> str:
+    """ISO 8601 UTC in whole seconds, which is all that a block's time has."""
+    return iso_ms(milliseconds // 1000 * 1000)
+
+
 def months_before(milliseconds: int, months: int) -> int:
     """The same day and time so many calendar months earlier; the last day of a shorter month."""
     moment = _EPOCH + timedelta(milliseconds=milliseconds)

@@ -62,6 +62,7 @@ class AnswerSource:
         self._flights: SingleFlight[Entry[_Kept[object]]] = SingleFlight()
         self._patience = Patience()
         self._cooldown = Cooldown()
+        self._max_stale_s = max_stale_s
 
     async def get(
         self,
@@ -77,7 +78,7 @@ class AnswerSource:
 
         `fetch` makes the upstream call, `read` its wire model, `lifetime_s` tells from data and server time how
         long it stays fresh. `place` is what cools down when its provider is down. Errors are never kept. When `fetch`
-        fails with a failure that says nothing about the question, an older answer within the stale allowance is given
+        fails with a failure that says nothing about the question, an answer at most `max_stale_s` old is given
         instead, marked with that failure.
         """
         loop = asyncio.get_running_loop()
@@ -104,7 +105,8 @@ class AnswerSource:
             entry = await self._flights.run(key, work, deadline)
         except ApiError as error:
             old = self._cache.get(key)
-            if old is None or error.code not in DEGRADABLE:
+            # The cache keeps more: what outlives the allowance is fresh for longer than that.
+            if old is None or error.code not in DEGRADABLE or old.age(loop.time()) > self._max_stale_s:
                 raise
             return _answer(cast(Entry[_Kept[T]], old), loop.time(), error)
         return _answer(cast(Entry[_Kept[T]], entry), loop.time())

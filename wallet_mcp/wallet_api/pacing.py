@@ -122,8 +122,13 @@ class Window:
         frees += [now + _SECOND + _GUARD] * (self._held + free_now)
         behind = waiting - free_now
         if behind >= 0:
-            turns, position = divmod(behind, len(frees))
-            start = max(start, frees[position] + turns * (_SECOND + _GUARD))
+            # The pace of the moment after a refusal is the lowest there is: it grows by one with each full turn.
+            turns, size = 0, len(frees)
+            while behind >= size:
+                behind -= size
+                turns += 1
+                size = min(size + 1, max(size, self._allowed))
+            start = max(start, frees[min(behind, len(frees) - 1)] + turns * (_SECOND + _GUARD))
         if self._per_minute is not None and len(self._arrivals) + self._held + waiting >= self._per_minute:
             start = max(start, (self._arrivals[0] if self._arrivals else now) + _MINUTE + _GUARD)
         return (start - now) / _NS

@@ -11,7 +11,7 @@ from wallet_mcp.sandbox.app import Fault
 from wallet_mcp.server.tools.get_token_balances import TOOL as DEFINITION
 
 TOOL = "wallet_get_token_balances"
-FIELDS = {"address", "tokens", "honeypot_checked"}
+FIELDS = {"address", "label", "tokens", "honeypot_checked"}
 USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
 USDC = "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"
 BSC_USDT = "0x55d398326f99059ff775485246999027b3197955"
@@ -25,7 +25,7 @@ def held(face: Face, label: str, chain: str, contract: str) -> dict[str, Any]:
     """The row of a holding, from the world's truth."""
     wanted = "" if contract == "native" else contract.lower() if contract[:2] == "0x" else contract
     (holding,) = [one for one in face.world.holdings(face.wallets[label], chain) if one.contract == wanted]
-    return token_row(holding, chain)
+    return token_row(holding, chain) | {"chain": chain}
 
 
 async def test_each_token_asked_for_gets_its_row_in_order(face: Face) -> None:
@@ -68,6 +68,57 @@ async def test_a_token_in_capitals_is_the_same_token(face: Face) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("asked", "chain", "contract"),
+    [
+        ("bsc:USDT", "56", BSC_USDT),
+        ("eth:usdt", "1", USDT),
+        (" Ethereum : USDC ", "1", USDC),
+        ("1:ETH", "1", "native"),
+        ("8453:eth", "8453", "native"),
+        ("bsc:BNB", "56", "native"),
+    ],
+)
+async def test_a_well_known_symbol_means_its_contract(face: Face, asked: str, chain: str, contract: str) -> None:
+    answer = await face.answer(TOOL, address=face.wallets["rich"], tokens=[asked])
+    (row,) = answer["tokens"]
+    assert row == held(face, "rich", chain, contract) | {"asked": asked.strip(), "status": "held"}
+    assert len(face.sent()) == 1, "the table knows it without asking"
+
+
+async def test_a_symbol_that_one_holding_carries_means_that_one_and_says_so(face: Face) -> None:
+    (dust,) = [one for one in face.world.holdings(face.wallets["rich"], "1") if one.symbol == "BITTO"]
+    answer = await face.answer(TOOL, address=face.wallets["rich"], tokens=["1:bitto"])
+    (row,) = answer["tokens"]
+    assert (row["asked"], row["contract"], row["status"]) == ("1:bitto", dust.contract, "held")
+    assert f"bitto is no well-known token on Ethereum; {dust.contract} is the only one" in answer.notes
+
+
+async def test_a_symbol_that_nothing_carries_is_refused(face: Face) -> None:
+    failed = await face.failure(TOOL, address=face.wallets["rich"], tokens=["1:native", "1:NOSUCH"])
+    assert failed.meta["field"] == "tokens[1]"
+    assert "NOSUCH is neither well-known on Ethereum nor in this wallet; give chain:contract" in failed.text
+
+
+async def test_a_symbol_that_several_holdings_carry_is_refused_with_all_of_them(era: Era) -> None:
+    contracts = ["0x" + digit * 40 for digit in "1234567"]
+    rows = [
+        {"binanceChainId": "1", "tokenContractAddress": one, "symbol": "TWIN", "balance": "1"} for one in contracts
+    ]
+    api = Upstream(lambda request: [{"tokenAssets": rows}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        failed = await face.failure(TOOL, address=STRANGER, tokens=["1:twin"])
+        listed = ", ".join(f"1:{one}" for one in contracts[:5])
+        assert f"twin means several tokens there; give one of {listed}" in failed.text
+        assert contracts[5] not in failed.text
+
+
+async def test_a_symbol_is_only_looked_up_for_an_address_of_the_chains_family(face: Face) -> None:
+    failed = await face.failure(TOOL, address=face.wallets["rich"], tokens=["sol:USDC"])
+    assert failed.meta["field"] == "address"
+    assert not face.sent()
+
+
 @pytest.mark.parametrize("spelling", ["native", "NATIVE", "0x" + "e" * 40, "0x" + "E" * 40])
 async def test_the_coin_may_be_spelled_as_upstream_does(face: Face, spelling: str) -> None:
     answer = await face.answer(TOOL, address=face.wallets["rich"], tokens=[f"bsc:{spelling}"])
@@ -98,7 +149,7 @@ async def test_twenty_tokens_are_one_request(face: Face) -> None:
     asked = [f"56:{holding.contract or 'native'}" for holding in holdings]
     answer = await face.answer(TOOL, address=face.wallets["whale"], tokens=asked)
     assert answer["tokens"] == [
-        token_row(holding, "56") | {"asked": text, "status": "held"}
+        token_row(holding, "56") | {"asked": text, "chain": "56", "status": "held"}
         for holding, text in zip(holdings, asked, strict=True)
     ]
     assert len(face.sent()) == 1
@@ -109,10 +160,10 @@ async def test_twenty_tokens_are_one_request(face: Face) -> None:
     [
         ([], "tokens", "a list of 1 to 20 tokens"),
         (["1:native"] * 21, "tokens", "a list of 1 to 20 tokens"),
-        (["1:native", "native"], "tokens[1]", "chain:contract or chain:native"),
+        (["1:native", "native"], "tokens[1]", "chain:contract, chain:native or chain:SYMBOL"),
         (["1:native", ":native"], "tokens[1]", "chain:contract"),
         (["1:"], "tokens[0]", "chain:contract"),
-        (["1:native", "1:USDT"], "tokens[1]", "0x and 40 hex digits"),
+        (["1:native", "1:0x12"], "tokens[1]", "0x and 40 hex digits"),
         ([f"1:{SOLANA_USDC}"], "tokens[0]", "Solana mint"),
         ([f"sol:{USDT}"], "tokens[0]", "EVM contract, but the chain is Solana"),
         (["tron:native"], "tokens[0]", "Tron is not served"),

@@ -1,11 +1,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.support.mcp import COMMON, UNKNOWN_HASH, Era, Face, Upstream, connect, custom_settings, usable_settings
+from tests.support.mcp import (
+    COMMON,
+    UNKNOWN_HASH,
+    Era,
+    Face,
+    Made,
+    Upstream,
+    connect,
+    custom_settings,
+    refusal,
+    usable_settings,
+)
 from tests.support.truth import amount_fields, iso
 from wallet_mcp.sandbox.app import Fault
 from wallet_mcp.sandbox.world import Movement, Transaction
@@ -19,12 +33,14 @@ TOOL = "wallet_get_transaction"
 FIELDS = {
     "found",
     "hash",
+    "searched",
     "chain",
     "chain_name",
     "time",
     "status",
     "block",
     "movements",
+    "net",
     "fee",
     "fee_payer",
 }
@@ -61,13 +77,33 @@ def transfer(movement: Movement, chain: str) -> dict[str, Any]:
     return amount_fields(movement, chain) | {name: " ".join(text.split(",")) for name, text in ends.items()}
 
 
+def net_of(moved: Sequence[Movement], chain: str) -> list[dict[str, Any]]:
+    """What each party gained of each asset, in the order in which it first gave or got of it."""
+    sums: dict[tuple[str, str], int] = {}
+    for movement in moved:
+        for party, sign in ((movement.sender, -1), (movement.recipient, 1)):
+            key = (" ".join(party.split(",")), movement.contract)
+            sums[key] = sums.get(key, 0) + sign * movement.raw
+    example = {movement.contract: movement for movement in moved}
+    rows = []
+    for (party, contract), raw in sums.items():
+        if raw:
+            fields = amount_fields(replace(example[contract], raw=raw), chain)
+            fields.pop("flags", None)
+            rows.append(fields | {"party": party})
+    return rows
+
+
 def answer_of(tx: Transaction) -> dict[str, Any]:
     """What a call about a transaction must say, amounts read as base units."""
     chain = CHAIN_BY_ID[tx.chain]
     moved = sorted((m for m in tx.movements if m.itype == "2" or m.raw), key=lambda m: m.itype)
     status = {"success": "success", "fail": "failed", "pending": "pending"}[tx.status]
     answer = {"found": True, "hash": tx.hash, "chain": tx.chain, "chain_name": chain.name, "status": status}
-    answer |= {"time": iso(tx.time_ms), "movements": [transfer(m, tx.chain) for m in moved]}
+    answer |= {"searched": [tx.chain], "time": iso(tx.time_ms)}
+    answer["movements"] = [transfer(m, tx.chain) for m in moved]
+    if len(moved) > 1 and status != "failed" and (net := net_of(moved, tx.chain)):
+        answer["net"] = net
     if tx.height is not None:
         answer["block"] = str(tx.height)
     if tx.fee is not None:
@@ -102,13 +138,109 @@ async def test_an_unknown_hash_is_not_found_and_next_asks_again(face: Face) -> N
     assert answer["complete"] is False
     assert "not indexed yet" in answer["incomplete_because"]
     assert answer["next"] == {"tool": TOOL, "arguments": {"tx_hash": UNKNOWN_HASH, "chain": "56"}}
-    assert set(answer.structure) - set(COMMON) == {"found", "hash", "chain", "chain_name"}
+    assert set(answer.structure) - set(COMMON) == {"found", "hash", "searched"}
+    assert answer["searched"] == ["56"]
+    assert "leave chain out" in answer.notes
 
 
 async def test_a_hash_on_another_chain_is_not_found_there(face: Face) -> None:
     example = face.world.examples["swap"]
     other = "56" if example.chain != "56" else "1"
     assert (await face.answer(TOOL, tx_hash=example.hash, chain=other))["found"] is False
+
+
+@pytest.mark.parametrize("kind", ["swap", "solana_swap"])
+async def test_without_a_chain_all_that_the_hash_can_be_on_are_asked(era: Era, kind: str) -> None:
+    async with connect(era, settings=usable_settings(tx_amount_unit="base")) as face:
+        example = face.world.examples[kind]
+        tx = face.world.transaction(*example)
+        assert tx is not None
+        answer = await face.answer(TOOL, tx_hash=example.hash)
+        told = {name: value for name, value in answer.structure.items() if name not in COMMON}
+        ids = [one.id for one in face.world.chains if (one.id == "CT_501") is (kind == "solana_swap")]
+        searched = ids[: ids.index(tx.chain) + 1]
+        assert told == answer_of(tx) | {"searched": searched}
+        assert [request.query.partition("&")[0] for request in face.sent("by-txhash")] == [
+            f"binanceChainId={chain}" for chain in searched
+        ]
+
+
+async def test_an_unknown_hash_without_a_chain_is_looked_for_everywhere(face: Face) -> None:
+    answer = await face.answer(TOOL, tx_hash=UNKNOWN_HASH)
+    assert answer["found"] is False
+    assert answer["searched"] == [one.id for one in face.world.chains if one.id != "CT_501"]
+    assert answer["next"] == {"tool": TOOL, "arguments": {"tx_hash": UNKNOWN_HASH}}
+    assert "leave chain out" not in answer.notes
+
+
+async def test_a_chain_that_could_not_be_asked_is_named_and_asked_next(era: Era) -> None:
+    api = Upstream(lambda request: refusal(40304) if request.url.params["binanceChainId"] in ("56", "10") else [])
+    async with connect(era, settings=custom_settings(), transport=_without_list(api)) as face:
+        answer = await face.answer(TOOL, tx_hash=UNKNOWN_HASH)
+        assert answer["found"] is False
+        assert "56" not in answer["searched"]
+        assert "could not be asked: 56 (error 40304), 10 (error 40304)" in answer["incomplete_because"]
+        assert answer["next"]["arguments"] == {"tx_hash": UNKNOWN_HASH, "chain": "56"}
+
+
+async def test_a_chain_that_could_not_be_asked_does_not_matter_once_another_knows_the_hash(era: Era) -> None:
+    def reply(request: httpx.Request) -> Made:
+        chain = request.url.params["binanceChainId"]
+        return refusal(40304) if chain == "1" else [{}] if chain == "137" else []
+
+    async with connect(era, settings=custom_settings(), transport=_without_list(Upstream(reply))) as face:
+        answer = await face.answer(TOOL, tx_hash=UNKNOWN_HASH)
+        assert (answer["found"], answer["chain"], answer["searched"]) == (True, "137", ["56", "137"])
+        assert answer["complete"] is True
+
+
+def _without_list(api: Upstream) -> Upstream:
+    """An API whose chain list is out: the built-in one is used."""
+
+    def reply(request: httpx.Request) -> Made:
+        return refusal(40304) if request.url.path.endswith("supported/chain") else api.made(request)
+
+    return Upstream(reply)
+
+
+async def test_net_adds_up_by_party_asset_and_unit(era: Era) -> None:
+    usdt = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+    tokens = [
+        {"from": A, "to": B, "amount": "10.5", "tokenContractAddress": usdt, "symbol": "USDT"},
+        {"from": B, "to": C, "amount": "4", "tokenContractAddress": usdt, "symbol": "USDT"},
+        {"from": B, "to": A, "amount": "6.5", "tokenContractAddress": usdt, "symbol": "USDT"},
+        # Neither a contract nor an amount: nothing that could be added to anything.
+        {"from": A, "to": B, "amount": "3", "symbol": "AAA"},
+        {"from": A, "to": B, "amount": "", "tokenContractAddress": usdt, "symbol": "USDT"},
+        {"to": C, "amount": "1.5", "tokenContractAddress": "0x" + "9" * 40, "symbol": "NEW"},
+    ]
+    answer = await detail_of(era, PARTIES | {"amount": "0", "tokenTransferDetails": tokens})
+    coins = {"contract": usdt, "symbol": "USDT", "unit": "coins"}
+    assert answer["net"] == [
+        coins | {"party": A, "amount": "-4"},
+        coins | {"party": C, "amount": "4"},
+        {"party": C, "amount": "1.5", "contract": "0x" + "9" * 40, "symbol": "NEW", "unit": "coins"},
+    ]
+
+
+async def test_net_of_undecided_amounts_says_so(era: Era) -> None:
+    usdt = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+    move = {"tokenContractAddress": usdt, "symbol": "USDT", "from": A, "to": B}
+    answer = await detail_of(era, {"tokenTransferDetails": [move | {"amount": "7"}, move | {"amount": "5"}]})
+    shared = {"contract": usdt, "symbol": "USDT", "unit": "undecided"}
+    assert answer["net"] == [
+        shared | {"party": A, "amount_raw": "-12", "amount_if_base_units": "-0.000012"},
+        shared | {"party": B, "amount_raw": "12", "amount_if_base_units": "0.000012"},
+    ]
+
+
+@pytest.mark.parametrize("changes", [{"txStatus": "fail"}, {"tokenTransferDetails": []}])
+async def test_one_movement_or_a_failed_transaction_has_no_net(era: Era, changes: dict[str, Any]) -> None:
+    inner = [{"from": A, "to": B, "amount": "0.25"}]
+    tokens = [{"from": A, "to": B, "amount": "2.5", "tokenContractAddress": "0x" + "9" * 40}]
+    entry = {"internalTransactionDetails": inner, "tokenTransferDetails": tokens}
+    assert "net" in await detail_of(era, entry)
+    assert "net" not in await detail_of(era, entry | changes)
 
 
 async def test_a_pending_transaction_is_asked_for_again_until_it_settles(face: Face) -> None:
@@ -176,7 +308,8 @@ async def test_an_entry_without_fields_is_found_with_an_unknown_status(era: Era)
     assert answer["found"] is True
     assert answer["status"] == "unknown"
     assert answer["movements"] == []
-    assert set(answer.structure) - set(COMMON) == {"found", "hash", "chain", "chain_name", "status", "movements"}
+    known = {"found", "hash", "searched", "chain", "chain_name", "status", "movements"}
+    assert set(answer.structure) - set(COMMON) == known
 
 
 @pytest.mark.parametrize("entry", [{"txhash": "0x" + "9" * 64}, {"chainIndex": "56"}, {"txhash": UNKNOWN_HASH[:-1]}])
@@ -289,7 +422,7 @@ async def test_an_outage_is_an_error_not_an_unknown_hash(era: Era) -> None:
 def test_its_fields_are_those_of_the_design() -> None:
     schema = DEFINITION.definition.input_schema
     assert set(schema["properties"]) == {"tx_hash", "chain"}
-    assert "tx_hash" in schema["required"]
+    assert schema["required"] == ["tx_hash"]
     output = DEFINITION.definition.output_schema
     assert output is not None
     assert set(output["properties"]) == {*FIELDS, *COMMON}

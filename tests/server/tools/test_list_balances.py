@@ -14,7 +14,17 @@ from wallet_mcp.server.output import CHAIN_TEXT_NOTICE
 from wallet_mcp.server.tools.list_balances import TOOL as DEFINITION
 
 TOOL = "wallet_list_balances"
-FIELDS = {"address", "chain", "chain_name", "page", "page_size", "tokens", "hidden_risk_count", "honeypot_checked"}
+FIELDS = {
+    "address",
+    "label",
+    "chain",
+    "chain_name",
+    "page",
+    "page_size",
+    "tokens",
+    "hidden_risk_count",
+    "honeypot_checked",
+}
 
 pytestmark = pytest.mark.anyio
 
@@ -201,13 +211,13 @@ async def tokens_of(era: Era, rows: list[dict[str, object]]) -> list[dict[str, A
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, {"balance": "1.5", "raw_balance": "150", "decimals": 2, "price_usd": "2", "value_usd": "3"}),
+        ({}, {"balance": "1.5", "decimals": 2, "price_usd": "2", "value_usd": "3"}),
         ({"rawBalance": ""}, {"balance": "1.5", "price_usd": "2", "value_usd": "3"}),
         ({"balance": ""}, {"raw_balance": "150", "price_usd": "2"}),
-        ({"tokenPrice": None}, {"balance": "1.5", "raw_balance": "150", "decimals": 2}),
+        ({"tokenPrice": None}, {"balance": "1.5", "decimals": 2}),
         (
             {"tokenPrice": "0"},
-            {"balance": "1.5", "raw_balance": "150", "decimals": 2, "price_usd": "0", "value_usd": "0"},
+            {"balance": "1.5", "decimals": 2, "price_usd": "0", "value_usd": "0"},
         ),
         (
             {"balance": "-1"},
@@ -225,7 +235,7 @@ async def tokens_of(era: Era, rows: list[dict[str, object]]) -> list[dict[str, A
         ),
         (
             {"isRiskToken": None, "address": "", "binanceChainId": ""},
-            {"balance": "1.5", "raw_balance": "150", "decimals": 2, "price_usd": "2", "value_usd": "3"},
+            {"balance": "1.5", "decimals": 2, "price_usd": "2", "value_usd": "3"},
         ),
     ],
 )
@@ -233,7 +243,7 @@ async def test_odd_rows_are_told_as_far_as_they_can_be_read(
     era: Era, changes: dict[str, object], expected: dict[str, object]
 ) -> None:
     (row,) = await tokens_of(era, [token(**changes)])
-    assert row == {"chain": "1", "contract": "0x" + "1" * 40, "symbol": "AAA"} | expected
+    assert row == {"contract": "0x" + "1" * 40, "symbol": "AAA"} | expected
 
 
 async def test_a_page_of_hidden_tokens_shows_no_symbol_to_warn_of(era: Era) -> None:

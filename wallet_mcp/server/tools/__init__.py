@@ -7,6 +7,7 @@ from typing import Any
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.server.tools import (
     check_setup,
+    get_portfolio,
     get_token_balances,
     get_transaction,
     list_balances,
@@ -15,6 +16,7 @@ from wallet_mcp.server.tools import (
 )
 
 TOOLS: tuple[Tool[Any, Any], ...] = (
+    get_portfolio.TOOL,
     list_chains.TOOL,
     list_balances.TOOL,
     get_token_balances.TOOL,

@@ -8,20 +8,24 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from wallet_mcp.server.arguments import MAX_TEXT, NoEcho, Rule, ToolInput, shown
+from wallet_mcp.server.collect import collect_holdings
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, ToolOutput
+from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, WalletOutput
 from wallet_mcp.server.problems import ArgumentProblem
-from wallet_mcp.server.resolve import check_family, find_address, find_chain, find_contract
+from wallet_mcp.server.resolve import check_family, find_chain, find_contract, find_wallet, is_symbol
 from wallet_mcp.server.rows import COLUMNS, TokenRow, holding_of, token_fields
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.tool import Tool
-from wallet_mcp.wallet.chain_text import clean
+from wallet_mcp.wallet.addresses import Address
+from wallet_mcp.wallet.chain_text import SYMBOL_LIMIT, clean
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.holdings import NATIVE, Holding
-from wallet_mcp.wallet.known_tokens import known_token
+from wallet_mcp.wallet.known_tokens import known_token, tokens_by_symbol
 from wallet_mcp.wallet_api.endpoints import MAX_TOKENS, TokenRef
 
-_TOKEN_RULE = "chain:contract or chain:native, such as bsc:native or 1:0xdac17f958d2ee523a2206206994597c13d831ec7"
+_TOKEN_RULE = "chain:contract, chain:native or chain:SYMBOL, such as bsc:USDT or eth:native"
+_CANDIDATES = 5
+_ECHOED = 40
 
 
 class Input(ToolInput):
@@ -32,7 +36,11 @@ class Input(ToolInput):
     ]
     tokens: Annotated[
         list[Annotated[str, Field(max_length=MAX_TEXT)]],
-        Field(min_length=1, max_length=MAX_TOKENS, description="Each chain:contract or chain:native (bsc:native)"),
+        Field(
+            min_length=1,
+            max_length=MAX_TOKENS,
+            description="Each chain:contract, chain:native or chain:SYMBOL (bsc:USDT)",
+        ),
         Rule(f"a list of 1 to {MAX_TOKENS} tokens, each {_TOKEN_RULE}"),
         NoEcho(),
     ]
@@ -42,16 +50,16 @@ class AskedRow(TokenRow):
     """A token asked for. `not_reported` means zero, or unknown to the provider: upstream leaves both out."""
 
     asked: str
+    chain: str
     status: Annotated[
         Literal["held", "zero", "not_reported"],
         Field(description="not_reported: zero, or unknown to the provider"),
     ]
 
 
-class Output(ToolOutput):
+class Output(WalletOutput):
     """A row for each token asked for, in the order asked."""
 
-    address: str
     tokens: list[AskedRow]
     honeypot_checked: Annotated[dict[str, bool], Field(description="per chain: whether honeypots are looked for")]
 
@@ -66,8 +74,8 @@ class _Asked:
 async def run(context: ToolContext, arguments: Input) -> Output:
     """A row for each token, held or not. Raises `ApiError`, `ArgumentProblem`."""
     api = context.api
-    address = find_address(arguments.address)
-    asked = [await _asked(context, text, f"tokens[{index}]") for index, text in enumerate(arguments.tokens)]
+    address = find_wallet(context, arguments.address)
+    asked = [await _asked(context, address, text, f"tokens[{index}]") for index, text in enumerate(arguments.tokens)]
     for one in asked:
         check_family(address.family, one.chain, "address", value=address.text)
     wanted = {(one.chain.id, one.contract): one.chain for one in asked}
@@ -93,13 +101,47 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     )
 
 
-async def _asked(context: ToolContext, text: str, field: str) -> _Asked:
+async def _asked(context: ToolContext, address: Address, text: str, field: str) -> _Asked:
     chain_text, separator, contract_text = text.strip().rpartition(":")
     if not separator or not chain_text.strip() or not contract_text.strip():
         raise ArgumentProblem(field, _TOKEN_RULE, shown(text))
     chain = await find_chain(context, chain_text, field)
+    if is_symbol(contract_text):
+        check_family(address.family, chain, "address", value=address.text)
+        contract = await _by_symbol(context, address, chain, contract_text.strip(), field)
+        return _Asked(clean(text, 2 * _ECHOED).text, chain, contract)
     contract = find_contract(contract_text, chain, field)
-    return _Asked(text=f"{clean(chain_text, 40).text}:{contract}", chain=chain, contract=contract)
+    return _Asked(f"{clean(chain_text, _ECHOED).text}:{contract}", chain, contract)
+
+
+async def _by_symbol(context: ToolContext, address: Address, chain: Chain, symbol: str, field: str) -> str:
+    """The contract that a symbol means: of the known tokens, else the only one in the wallet that carries it.
+
+    Raises `ArgumentProblem` with the candidates where it means none or several.
+    """
+    known = [token.contract for token in tokens_by_symbol(chain.id, symbol)]
+    if chain.native_symbol is not None and symbol.casefold() == chain.native_symbol.casefold():
+        known.append(NATIVE)
+    if len(known) == 1:
+        return known[0]
+    candidates = known
+    if not known:
+        collected = await collect_holdings(context, address, [chain])
+        candidates = [
+            holding.contract for holding in collected.holdings if holding.symbol.casefold() == symbol.casefold()
+        ]
+        if len(candidates) == 1 and not (collected.capped or collected.repeated):
+            context.note(
+                f"{clean(symbol, SYMBOL_LIMIT).text} is no well-known token on {chain.name}; {candidates[0]} is the "
+                "only one in this wallet that carries the symbol."
+            )
+            return candidates[0]
+    shown_symbol = clean(symbol, SYMBOL_LIMIT).text
+    if not candidates:
+        rule = f"{shown_symbol} is neither well-known on {chain.name} nor in this wallet; give chain:contract"
+        raise ArgumentProblem(field, rule, shown_symbol)
+    listing = ", ".join(f"{chain.id}:{contract}" for contract in candidates[:_CANDIDATES])
+    raise ArgumentProblem(field, f"{shown_symbol} means several tokens there; give one of {listing}", shown_symbol)
 
 
 def _row(asked: _Asked, holding: Holding | None) -> AskedRow:
@@ -119,13 +161,21 @@ def _row(asked: _Asked, holding: Holding | None) -> AskedRow:
     amounts = [amount for amount in (holding.balance, holding.raw) if amount is not None]
     # A row without a readable amount tells as little as no row.
     status = "not_reported" if not amounts else "held" if any(amounts) else "zero"
-    return AskedRow.model_validate(fields | {"asked": asked.text, "status": status})
+    return AskedRow.model_validate(fields | {"asked": asked.text, "chain": asked.chain.id, "status": status})
+
+
+def _cells(row: AskedRow) -> dict[str, object]:
+    """The row's cells; its contract is one of them where the question did not name it."""
+    cells = row.model_dump()
+    if row.asked.endswith(row.contract):
+        del cells["contract"]
+    return cells
 
 
 def render(output: Output) -> list[str]:
     """A table of the tokens asked for."""
-    lines = [f"Token balances of {output.address}."]
-    lines += table(("asked", "status", *COLUMNS[2:]), [row.model_dump() for row in output.tokens])
+    lines = [f"Token balances of {output.wallet}."]
+    lines += table(("asked", "status", *COLUMNS), [_cells(row) for row in output.tokens])
     if any(row.status == "not_reported" for row in output.tokens):
         lines.append("not_reported: the API listed no balance; it is zero, or the provider does not know the token.")
     unchecked = [chain for chain, checked in output.honeypot_checked.items() if not checked]

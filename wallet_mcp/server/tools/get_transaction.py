@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import MISSING, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from wallet_mcp.server.arguments import MAX_TEXT, NoEcho, Rule, ToolInput
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.movements import FAILED_NOTE, AmountPart, amount_text, asset_fields, unit_notes
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, ToolOutput
-from wallet_mcp.server.resolve import check_family, find_chain, find_tx_hash
+from wallet_mcp.server.resolve import check_family, find_chain, find_tx_hash, served_chains
 from wallet_mcp.server.text import closing
 from wallet_mcp.server.tool import Tool
-from wallet_mcp.wallet.chain_text import SYMBOL_LIMIT, clean
-from wallet_mcp.wallet.chains import Chain
+from wallet_mcp.server.units import decimals_of
+from wallet_mcp.wallet.addresses import TxHash
+from wallet_mcp.wallet.chains import Chain, chains_of_family
 from wallet_mcp.wallet.history import Status, shown_parties, status_of
 from wallet_mcp.wallet.holdings import NATIVE, asset_of
-from wallet_mcp.wallet.money import BadNumber, parse_amount, plain
-from wallet_mcp.wallet.times import iso_ms
+from wallet_mcp.wallet.known_tokens import clean_symbol
+from wallet_mcp.wallet.money import BadNumber, parse_amount, plain, scale, total
+from wallet_mcp.wallet.times import iso_s
 from wallet_mcp.wallet.units import AmountSample
+from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import WireDetail, WireDetailParty
 
 NAME = "wallet_get_transaction"
@@ -41,10 +48,10 @@ class Input(ToolInput):
         NoEcho(),
     ]
     chain: Annotated[
-        str,
-        Field(max_length=MAX_TEXT, description="Chain id, name or short name: 56, bsc"),
+        Annotated[str, Field(max_length=MAX_TEXT)] | SkipJsonSchema[None],
         Rule("a chain by id, name or short name (56, BNB Chain, bsc)"),
-    ]
+        Field(description="Default: every chain that the hash can be of"),
+    ] = None
 
 
 class Transfer(AmountPart):
@@ -55,38 +62,40 @@ class Transfer(AmountPart):
     flags: list[str] | MISSING = MISSING
 
 
+class NetRow(AmountPart):
+    """What one party gained (or, with a minus, gave) of one asset over the whole transaction."""
+
+    party: str
+
+
 class Output(ToolOutput):
     """A transaction, or that it was not found."""
 
     found: bool
     hash: str
-    chain: str
-    chain_name: str
+    searched: Annotated[list[str], Field(description="chains asked, in order")]
+    chain: str | MISSING = MISSING
+    chain_name: str | MISSING = MISSING
     time: str | MISSING = MISSING
     status: Status | MISSING = MISSING
     block: str | MISSING = MISSING
     movements: list[Transfer] | MISSING = MISSING
+    net: Annotated[list[NetRow] | MISSING, Field(description="per party and asset, the fee apart")] = MISSING
     fee: Annotated[str | MISSING, Field(description="in the chain's coin")] = MISSING
     fee_payer: str | MISSING = MISSING
 
 
 async def run(context: ToolContext, arguments: Input) -> Output:
-    """The transaction on the chain asked for. Raises `ApiError`, `ArgumentProblem`."""
-    api = context.api
+    """The transaction on the chain asked for, or on the first one that knows it. Raises `ApiError`."""
+    context.require_api()
     tx_hash = find_tx_hash(arguments.tx_hash)
-    chain = await find_chain(context, arguments.chain, "chain")
-    check_family(tx_hash.family, chain, "tx_hash", "transaction hash")
-    answer = await api.transaction_detail(chain.id, tx_hash.text, deadline=context.deadline)
-    context.provenance.take(answer)
-    head = {"hash": tx_hash.text, "chain": chain.id, "chain_name": chain.name}
-    # Upstream may send several entries; one of another hash or chain would tell about something else.
-    rows = [row for row in answer.data if _is_asked(row, tx_hash.text, chain)]
-    if not rows:
-        again = NextCall(tool=NAME, arguments={"tx_hash": tx_hash.text, "chain": chain.id})
-        because = "it is not found on this chain, or not indexed yet: a new transaction takes some seconds"
-        context.note("If it stays unfound, ask on the chain that the transaction was made on.")
-        return Output(found=False, **head, **context.common(incomplete_because=because, next_call=again))
-    row = rows[0]
+    chains = await _chains(context, arguments.chain, tx_hash)
+    search = await _search(context, chains, tx_hash)
+    head: dict[str, Any] = {"hash": tx_hash.text, "searched": search.searched}
+    if search.chain is None or search.row is None:
+        return Output(found=False, **head, **_not_found(context, arguments, tx_hash, search))
+    chain, row = search.chain, search.row
+    head |= {"chain": chain.id, "chain_name": chain.name}
     _learn_units(context, chain, row)
     movements = _movements(context, chain, row)
     context.note(CHAIN_TEXT_NOTICE)
@@ -95,7 +104,60 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         context.note(FAILED_NOTE)
     for note in unit_notes(movements):
         context.note(note)
-    return Output(found=True, **head, **facts, movements=movements, **context.common())
+    net = _net(movements, chain) if len(movements) > 1 and facts["status"] != "failed" else []
+    sums = {"net": net} if net else {}
+    return Output(found=True, **head, **facts, movements=movements, **sums, **context.common())
+
+
+@dataclass(slots=True)
+class _Search:
+    searched: list[str] = field(default_factory=list)
+    failures: dict[str, ApiError] = field(default_factory=dict)
+    chain: Chain | None = None
+    row: WireDetail | None = None
+
+
+async def _chains(context: ToolContext, text: str | None, tx_hash: TxHash) -> tuple[Chain, ...]:
+    if text is None:
+        return chains_of_family(tx_hash.family, await served_chains(context))
+    chain = await find_chain(context, text, "chain")
+    check_family(tx_hash.family, chain, "tx_hash", "transaction hash")
+    return (chain,)
+
+
+async def _search(context: ToolContext, chains: Sequence[Chain], tx_hash: TxHash) -> _Search:
+    """Ask chain after chain until one knows the hash. Raises the first error when none could be asked."""
+    search = _Search()
+    for chain in chains:
+        try:
+            answer = await context.api.transaction_detail(chain.id, tx_hash.text, deadline=context.deadline)
+        except ApiError as error:
+            search.failures[chain.id] = error
+            continue
+        context.provenance.take(answer)
+        search.searched.append(chain.id)
+        # Upstream may send several entries; one of another hash or chain would tell about something else.
+        rows = [row for row in answer.data if _is_asked(row, tx_hash.text, chain)]
+        if rows:
+            search.chain, search.row = chain, rows[0]
+            return search
+    if not search.searched:
+        raise next(iter(search.failures.values()))
+    return search
+
+
+def _not_found(context: ToolContext, arguments: Input, tx_hash: TxHash, search: _Search) -> dict[str, Any]:
+    again = {"tx_hash": tx_hash.text}
+    if search.failures:
+        failed = ", ".join(f"{chain} (error {error.code})" for chain, error in search.failures.items())
+        because = f"not found on the chains searched, and these could not be asked: {failed}"
+        again["chain"] = next(iter(search.failures))
+    else:
+        because = "not found or not indexed yet: a new transaction takes some seconds"
+        if arguments.chain is not None:
+            again["chain"] = search.searched[0]
+            context.note("If it stays unfound, leave chain out to ask on every chain that it can be on.")
+    return context.common(incomplete_because=because, next_call=NextCall(tool=NAME, arguments=again))
 
 
 def _is_asked(row: WireDetail, tx_hash: str, chain: Chain) -> bool:
@@ -106,7 +168,7 @@ def _is_asked(row: WireDetail, tx_hash: str, chain: Chain) -> bool:
 def _facts(row: WireDetail, chain: Chain) -> dict[str, Any]:
     facts: dict[str, Any] = {"status": status_of(row.tx_status)}
     if row.tx_time is not None:
-        facts["time"] = iso_ms(row.tx_time)
+        facts["time"] = iso_s(row.tx_time)
     block, fee = _plain(row.height), _plain(row.tx_fee)
     if block:
         facts["block"] = block
@@ -141,6 +203,32 @@ def _movements(context: ToolContext, chain: Chain, row: WireDetail) -> list[Tran
     return found
 
 
+def _net(movements: Sequence[Transfer], chain: Chain) -> list[NetRow]:
+    """The movements added up by party and asset, each unit for itself; what adds up to nothing is left out."""
+    sums: dict[tuple[str, str, str], list[Decimal]] = {}
+    symbols: dict[str, str] = {}
+    for moved in movements:
+        if moved.unit is MISSING or moved.contract is MISSING:
+            continue
+        amount = Decimal(moved.amount if moved.amount is not MISSING else str(moved.amount_raw))
+        symbols.setdefault(moved.contract, moved.symbol)
+        for party, sign in ((moved.from_, -1), (moved.to, 1)):
+            if party is not MISSING:
+                sums.setdefault((party, moved.contract, moved.unit), []).append(sign * amount)
+    rows: list[NetRow] = []
+    for (party, contract, unit), amounts in sums.items():
+        amount = total(amounts)
+        if not amount:
+            continue
+        fields: dict[str, Any] = {"party": party, "contract": contract, "symbol": symbols[contract], "unit": unit}
+        fields["amount" if unit == "coins" else "amount_raw"] = plain(amount)
+        decimals = decimals_of(chain, contract)
+        if unit == "undecided" and decimals is not None and amount == amount.to_integral_value():
+            fields["amount_if_base_units"] = plain(scale(amount, decimals))
+        rows.append(NetRow.model_validate(fields))
+    return rows
+
+
 def _transfer(
     context: ToolContext,
     chain: Chain,
@@ -151,7 +239,7 @@ def _transfer(
     contract: str,
     symbol: str,
 ) -> list[Transfer]:
-    shown = clean(symbol, SYMBOL_LIMIT)
+    shown = clean_symbol(chain.id, contract, symbol)
     fields = asset_fields(context, field, amount, contract, shown.text, chain)
     if field != "detail.token" and fields.get("amount", fields.get("amount_raw", "0")) == "0":
         return []
@@ -190,9 +278,10 @@ def _plain(text: str) -> str:
 
 def render(output: Output) -> list[str]:
     """What became of it, then a line per movement."""
-    where = f"{output.chain_name} ({output.chain})"
+    searched = f"Searched chains: {', '.join(output.searched)}."
     if not output.found:
-        return [f"Transaction {output.hash} was not found on {where}, or is not indexed yet.", *closing(output)]
+        return [f"Transaction {output.hash} was not found, or is not indexed yet. {searched}", *closing(output)]
+    where = f"{output.chain_name} ({output.chain})"
     status = output.status if output.status is not MISSING else "unknown"
     lines = [f"Transaction {output.hash} on {where} {_STATUS_WORDS[status]} (status {status})."]
     facts = [
@@ -204,7 +293,9 @@ def render(output: Output) -> list[str]:
         lines.append(f"{', '.join(facts)}.")
     for movement in output.movements if output.movements is not MISSING else []:
         lines.append(f"  {_transfer_text(movement)}")
-    return [*lines, *closing(output)]
+    for net in output.net if output.net is not MISSING else []:
+        lines.append(f"  net: {net.party} {amount_text(net)}")
+    return [*lines, searched, *closing(output)]
 
 
 def _transfer_text(transfer: Transfer) -> str:
@@ -222,9 +313,9 @@ TOOL = Tool(
     name=NAME,
     title="Get one transaction",
     description=(
-        "Get what became of one transaction: status, time, fee, and each coin and token that moved from whom to "
-        "whom. Use it when a hash is known; use wallet_list_transactions to find one. found is false when the "
-        "chain does not know the hash or has not indexed it yet. A final transaction is cached for a day, a "
+        "Get what became of one transaction: status, time, fee, each coin and token that moved, and net per party. "
+        "Without chain it asks every chain that the hash can be on. Use wallet_list_transactions to find a hash. "
+        "found is false when no chain knows it or has indexed it yet. A final transaction is cached for a day, a "
         "pending one for 3 s."
     ),
     input_model=Input,

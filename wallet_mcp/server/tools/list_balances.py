@@ -8,8 +8,8 @@ from pydantic import Field
 
 from wallet_mcp.server.arguments import MAX_TEXT, WHOLE, NoEcho, Rule, ToolInput
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, ToolOutput
-from wallet_mcp.server.resolve import check_family, find_address, find_chain
+from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, WalletOutput
+from wallet_mcp.server.resolve import check_family, find_chain, find_wallet
 from wallet_mcp.server.rows import COLUMNS, TokenRow, holding_of, token_fields
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.tool import Tool
@@ -34,10 +34,9 @@ class Input(ToolInput):
     page_size: Annotated[int, Field(ge=1, le=100), WHOLE] = 50
 
 
-class Output(ToolOutput):
+class Output(WalletOutput):
     """A page of balances in upstream's order."""
 
-    address: str
     chain: str
     chain_name: str
     page: int
@@ -50,7 +49,7 @@ class Output(ToolOutput):
 async def run(context: ToolContext, arguments: Input) -> Output:
     """The page asked for. Raises `ApiError`, `ArgumentProblem`."""
     api = context.api
-    address = find_address(arguments.address)
+    address = find_wallet(context, arguments.address)
     chain = await find_chain(context, arguments.chain, "chain")
     check_family(address.family, chain, "address", value=address.text)
     answer = await api.all_token_balances(
@@ -89,11 +88,11 @@ def render(output: Output) -> list[str]:
     """A table of the tokens, the constant chain folded into the first line."""
     count = f"{len(output.tokens)} token{'' if len(output.tokens) == 1 else 's'}"
     lines = [
-        f"Balances of {output.address} on {output.chain_name} ({output.chain}), page {output.page} of up to "
+        f"Balances of {output.wallet} on {output.chain_name} ({output.chain}), page {output.page} of up to "
         f"{output.page_size} tokens: {count} shown, {output.hidden_risk_count} flagged as risk hidden."
     ]
     if output.tokens:
-        lines += table(COLUMNS[1:], [row.model_dump() for row in output.tokens])
+        lines += table(COLUMNS, [row.model_dump() for row in output.tokens])
     elif output.page == 1 and not output.hidden_risk_count:
         lines.append("The API reports no token and no coin here.")
     if not output.honeypot_checked:

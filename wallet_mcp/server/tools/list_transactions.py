@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from wallet_mcp.server.arguments import MAX_TEXT, WHOLE, NoEcho, Rule, ToolInput, shown
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.movements import FAILED_NOTE, TransactionRow, movement_text, transaction_fields, unit_notes
-from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, Part, ToolOutput, listed
+from wallet_mcp.server.movements import (
+    FAILED_NOTE,
+    AssetRow,
+    TransactionRow,
+    assets_of,
+    movement_text,
+    transaction_fields,
+    unit_notes,
+    unit_notes_of,
+)
+from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, Part, WalletOutput, listed
 from wallet_mcp.server.problems import ArgumentProblem
-from wallet_mcp.server.resolve import check_family, find_address, find_chains, find_contract, served_chains
+from wallet_mcp.server.resolve import find_address, find_contract, find_wallet, wallet_chains
 from wallet_mcp.server.scan import Question, Scan, scan_history
-from wallet_mcp.server.text import closing, compact
+from wallet_mcp.server.summary import FeeRow, TotalRow, fee_rows, total_rows
+from wallet_mcp.server.text import closing, compact, table
 from wallet_mcp.server.tool import Tool
-from wallet_mcp.wallet.addresses import Address
-from wallet_mcp.wallet.chains import Chain, chains_of_family
+from wallet_mcp.wallet.addresses import Address, same_address
+from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.cursor import BadCursor, Position, decode_cursor, encode_cursor, question_digest
+from wallet_mcp.wallet.flows import suspicions
+from wallet_mcp.wallet.history import Transaction
 from wallet_mcp.wallet.times import TIME_RULE, BadTime, iso_ms, months_before, parse_time
 
 NAME = "wallet_list_transactions"
 
 MAX_TIME_TEXT = 40
+TOTAL_COLUMNS = (
+    "chain",
+    "contract",
+    "symbol",
+    "in",
+    "out",
+    "in_raw",
+    "out_raw",
+    "in_if_base_units",
+    "out_if_base_units",
+    "unit",
+)
+
 HORIZON_MONTHS = 6
 """How far back upstream's history goes (contract §3.4)."""
 
@@ -46,6 +71,15 @@ class Input(ToolInput):
         Rule("a token contract, or native"),
         NoEcho(),
         Field(description="Only this token: its contract, or native"),
+    ] = None
+    direction: Annotated[
+        Literal["any", "in", "out"], Field(description="Only what the address received (in) or sent (out)")
+    ] = "any"
+    counterparty: Annotated[
+        Annotated[str, Field(max_length=MAX_TEXT)] | SkipJsonSchema[None],
+        Rule("an address"),
+        NoEcho(),
+        Field(description="Only with this address"),
     ] = None
     begin: Annotated[
         Annotated[str, Field(max_length=MAX_TIME_TEXT)] | SkipJsonSchema[None],
@@ -73,25 +107,29 @@ class Searched(Part):
     chains: list[str]
 
 
-class Output(ToolOutput):
+class Output(WalletOutput):
     """A page of the history, newest first."""
 
-    address: str
     transactions: list[TransactionRow]
+    assets: list[AssetRow]
     searched: Searched
+    totals: Annotated[list[TotalRow] | MISSING, Field(description="of all found in the searched span")] = MISSING
+    fees_paid: Annotated[list[FeeRow] | MISSING, Field(description="by the address, in the searched span")] = MISSING
 
 
 async def run(context: ToolContext, arguments: Input) -> Output:
     """The page asked for. Raises `ApiError`, `ArgumentProblem`."""
     context.require_api()
-    address = find_address(arguments.address)
-    chains = await _chains(context, arguments, address)
+    address = find_wallet(context, arguments.address)
+    chains = await wallet_chains(context, arguments.chains, address)
     contract = _contract(arguments, chains)
     now_ms = int(context.now() * 1000)
     begin_ms, end_ms = _span(arguments, context.now())
+    other = _counterparty(context, arguments)
 
     def digest(ids: Iterable[str]) -> bytes:
-        return question_digest([address.key, *sorted(ids), contract, str(begin_ms), str(end_ms)])
+        filters = [contract, arguments.direction, other.key if other else ""]
+        return question_digest([address.key, *sorted(ids), *filters, str(begin_ms), str(end_ms)])
 
     after = None
     if arguments.cursor is not None:
@@ -102,15 +140,30 @@ async def run(context: ToolContext, arguments: Input) -> Output:
             rule = f"{rule}; this one is {bad}. Leave it out to start anew"
             raise ArgumentProblem("cursor", rule, shown(arguments.cursor)) from None
     question = Question(address.text, contract, begin_ms, end_ms, after)
-    scan = await scan_history(context, chains, question, arguments.limit)
-
+    scan = await scan_history(
+        context,
+        chains,
+        question,
+        arguments.limit,
+        wanted=lambda found: _wanted(found, arguments.direction, other),
+        # A span with a beginning is read whole, for its totals; without one it may be half a year.
+        to_end=after is None and begin_ms is not None,
+    )
     by_id = {chain.id: chain for chain in chains}
-    fields = [transaction_fields(context, found, by_id[found.chain]) for found in scan.transactions]
+    flagged = suspicions(scan.seen)
+    assets = assets_of(scan.transactions, by_id)
+    fields = [
+        transaction_fields(context, found, by_id[found.chain], address.text, assets, flagged.get(found.hash, ()))
+        for found in scan.transactions
+    ]
     rows = [TransactionRow.model_validate(row) for row in fields]
     horizon_ms = months_before(now_ms, HORIZON_MONTHS)
     from_ms = max(begin_ms, horizon_ms) if begin_ms is not None else horizon_ms
+    # The span was searched whole where its end was reached, even if not all that was found is shown.
     if not scan.finished and scan.consumed is not None:
         from_ms = max(from_ms, min(-scan.consumed[0], now_ms))
+    whole = scan.finished and after is None and not (scan.failures or scan.repeated)
+    everything = [*scan.transactions, *scan.beyond]
     # An answer from the cache has not looked at what came after it.
     read_ms = now_ms if context.provenance.oldest is None else int(context.provenance.oldest * 1000)
     to_ms = min(end_ms if end_ms is not None else read_ms, read_ms)
@@ -126,6 +179,8 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     for note in unit_notes(rows):
         context.note(note)
     repeat = {"address": address.text, "contract": contract or None, "limit": arguments.limit}
+    repeat["direction"] = None if arguments.direction == "any" else arguments.direction
+    repeat["counterparty"] = None if other is None else other.text
     repeat |= {
         "begin": None if begin_ms is None else iso_ms(begin_ms),
         "end": None if end_ms is None else iso_ms(end_ms),
@@ -133,9 +188,18 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     next_calls = _next_calls(scan, chains, repeat, digest, after)
     for call in next_calls[1:]:
         context.note(f"For what could not be read, also call {call.tool} {compact(call.arguments)}")
+    sums: dict[str, Any] = {}
+    if whole:
+        sums = {"totals": total_rows(context, everything, by_id)}
+        # Who pays a fee does not depend on which movements were asked for.
+        sums["fees_paid"] = fee_rows(scan.seen, address.text, by_id)
+        for note in unit_notes_of({row.unit for row in sums["totals"]}):
+            context.note(note)
     return Output(
         address=address.text,
         transactions=rows,
+        assets=[AssetRow(chain=chain, symbol=symbol, contract=known) for (chain, symbol), known in assets.items()],
+        **sums,
         searched=Searched(from_=iso_ms(min(from_ms, to_ms)), to=iso_ms(to_ms), chains=searched_chains),
         **context.common(
             incomplete_because=_incomplete_because(scan, by_id),
@@ -145,20 +209,24 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     )
 
 
-async def _chains(context: ToolContext, arguments: Input, address: Address) -> tuple[Chain, ...]:
-    if arguments.chains is not None:
-        chains = await find_chains(context, arguments.chains, "chains")
-        for chain in chains:
-            check_family(address.family, chain, "address", value=address.text)
-        return chains
-    served = chains_of_family(address.family, await served_chains(context))
-    if not served:
-        raise ArgumentProblem("chains", "the API serves no chain of this address's family at present")
-    return served
-
-
 def _contract(arguments: Input, chains: Sequence[Chain]) -> str:
     return "" if arguments.contract is None else find_contract(arguments.contract, chains[0])
+
+
+def _counterparty(context: ToolContext, arguments: Input) -> Address | None:
+    if arguments.counterparty is None:
+        return None
+    named = context.settings.wallets.find(arguments.counterparty)
+    return named[1] if named is not None else find_address(arguments.counterparty, "counterparty")
+
+
+def _wanted(found: Transaction, direction: str, other: Address | None) -> bool:
+    """Whether a movement of the transaction has the direction and the counterparty asked for."""
+    return any(
+        (direction == "any" or movement.direction in (direction, "self"))
+        and (other is None or any(same_address(party, other.text) for party in movement.counterparties))
+        for movement in found.movements
+    )
 
 
 def _span(arguments: Input, now: float) -> tuple[int | None, int | None]:
@@ -192,7 +260,9 @@ def _incomplete_because(scan: Scan, by_id: dict[str, Chain]) -> str:
     reasons += [f"the API repeated a page on {by_id[chain].name} ({chain})" for chain in scan.repeated]
     if scan.out_of_time:
         reasons.append("the search reached its limit of time or requests")
-    if not scan.finished and not scan.out_of_time and not scan.interruptions:
+    if scan.beyond:
+        reasons.append(f"{len(scan.beyond)} more of this span follow")
+    elif not scan.finished and not scan.out_of_time and not scan.interruptions:
         reasons.append("older transactions follow")
     return listed(reasons)
 
@@ -213,7 +283,7 @@ def _next_calls(
         return NextCall(tool=NAME, arguments=arguments)
 
     calls: list[NextCall] = []
-    if not scan.finished:
+    if not scan.finished or scan.beyond:
         calls.append(call([chain.id for chain in chains if chain.id not in scan.failures], scan.consumed or after))
     if scan.failures:
         calls.append(call(list(scan.failures), after))
@@ -225,26 +295,44 @@ def render(output: Output) -> list[str]:
     searched = output.searched
     count = len(output.transactions)
     lines = [
-        f"{count} transaction{'' if count == 1 else 's'} of {output.address}, newest first. Searched "
+        f"{count} transaction{'' if count == 1 else 's'} of {output.wallet}, newest first. Searched "
         f"{searched.from_} to {searched.to} on chains {', '.join(searched.chains)}."
     ]
+    day = ""
     for row in output.transactions:
-        lines.append(_line(row))
-        lines += [f"  {movement_text(movement)}" for movement in row.movements]
+        if row.time is not MISSING and row.time[:10] != day:
+            day = row.time[:10]
+            lines.append(f"{day} (UTC), status success where none is given:")
+        lines += _lines(row)
+    if output.assets:
+        lines.append(
+            f"Assets: {', '.join(f'{row.symbol} on {row.chain} is {row.contract}' for row in output.assets)}."
+        )
     if not count:
         lines.append("No transaction was found in that span.")
+    if output.totals is not MISSING and output.totals:
+        lines.append("Totals of the searched span, successful transactions only:")
+        lines += table(TOTAL_COLUMNS, [row.model_dump() for row in output.totals])
+    if output.fees_paid is not MISSING:
+        fees = ", ".join(f"{row.amount} {row.symbol} on chain {row.chain}" for row in output.fees_paid)
+        lines.append(f"Fees paid by this wallet in the searched span: {fees or 'none'}.")
     return [*lines, *closing(output)]
 
 
-def _line(row: TransactionRow) -> str:
-    words = [row.time if row.time is not MISSING else "no time yet", f"chain {row.chain}", row.hash, row.status]
+def _lines(row: TransactionRow) -> list[str]:
+    """A transaction: one line where one thing moved, else one for it and one for each movement."""
+    head = [row.time[11:-1] if row.time is not MISSING else "no time yet", row.chain]
+    if row.status != "success":
+        head.append(row.status)
+    tail = [row.hash]
     if row.fee is not MISSING:
-        words.append(f"fee {row.fee}")
-    if row.fee_payer is not MISSING:
-        words.append(f"paid by {row.fee_payer}")
+        tail.append(f"fee {row.fee}")
     if row.flags is not MISSING:
-        words.append(f"flags {' '.join(row.flags)}")
-    return f"{row.direction}: {', '.join(words)}"
+        tail.append(f"flags {' '.join(row.flags)}")
+    moved = [movement_text(movement, row.direction) for movement in row.movements]
+    if len(moved) == 1:
+        return [f"{' '.join(head)} {moved[0]}, {', '.join(tail)}"]
+    return [f"{' '.join(head)} {row.direction}, {', '.join(tail)}", *(f"  {each}" for each in moved)]
 
 
 TOOL = Tool(
@@ -253,8 +341,8 @@ TOOL = Tool(
     description=(
         "List what an address sent and received, newest first, on one, several or all supported chains, merged by"
         " time; rows of one hash are one transaction. Use it for recent activity or a span of time; use "
-        "wallet_get_transaction for a known hash. The API keeps six months. searched tells the span really looked"
-        " at. Data at most 15 s old. More: make the call in next."
+        "wallet_get_transaction for a known hash. With begin the whole span is read, and totals and fees of it are "
+        "given. The API keeps six months. searched tells the span really looked at. Data at most 15 s old."
     ),
     input_model=Input,
     output_model=Output,

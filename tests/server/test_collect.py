@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from unittest.mock import patch
+
+import httpx
+import pytest
+
+from tests.support.mcp import STRANGER, Made, Upstream, custom_settings, refusal, wall_clock
+from wallet_mcp.server import collect as collecting
+from wallet_mcp.server.collect import PAGE_SIZE, Collected, collect_holdings
+from wallet_mcp.server.context import Services, ToolContext
+from wallet_mcp.server.guidance import CallContext
+from wallet_mcp.server.output import Provenance
+from wallet_mcp.server.problems import SetupProblem
+from wallet_mcp.wallet.addresses import parse_address
+from wallet_mcp.wallet.chains import KNOWN_CHAINS
+from wallet_mcp.wallet_api.endpoints import ApiConfig, WalletApi
+from wallet_mcp.wallet_api.errors import ApiError
+
+CHAINS = {chain.id: chain for chain in KNOWN_CHAINS}
+
+pytestmark = pytest.mark.anyio
+
+
+def row(number: int, chain: str = "1", balance: str = "1") -> dict[str, Any]:
+    return {"binanceChainId": chain, "tokenContractAddress": f"0x{number:040x}", "symbol": "A", "balance": balance}
+
+
+class Pages:
+    """An upstream with these pages per chain; a page may be a reply of its own."""
+
+    def __init__(self, pages: dict[str, list[Made | list[dict[str, Any]]]]) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self._pages = pages
+
+    def __call__(self, request: httpx.Request) -> Made:
+        query = request.url.params
+        chain, page = query["chains"], int(query["page"])
+        self.asked.append((chain, page))
+        pages = self._pages[chain]
+        found = pages[page - 1] if page <= len(pages) else []
+        return [{"tokenAssets": found}] if isinstance(found, list) else found
+
+
+class Progress:
+    """What a call reported."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, str]] = []
+
+    async def __call__(self, done: float, what: str) -> None:
+        self.told.append((done, what))
+
+
+def context_on(pages: Pages, seconds: float = 1_000) -> ToolContext:
+    settings = custom_settings()
+    assert settings.credentials is not None
+    config = ApiConfig(settings.credentials.api_key, settings.credentials.signer, settings.base_url)
+    api = WalletApi(config, transport=Upstream(pages), wall=wall_clock)
+    deadline = asyncio.get_running_loop().time() + seconds
+    return ToolContext(
+        Services(settings, api, wall_clock),
+        deadline,
+        Provenance(settings.base_url),
+        CallContext("wallet_get_portfolio"),
+    )
+
+
+async def collect(context: ToolContext, *chains: str) -> Collected:
+    return await collect_holdings(context, parse_address(STRANGER), [CHAINS[chain] for chain in chains])
+
+
+def numbers(collected: Collected, chain: str = "1") -> list[int]:
+    return [int(holding.contract, 16) for holding in collected.holdings if holding.chain == chain]
+
+
+def full(start: int, chain: str = "1") -> list[dict[str, Any]]:
+    return [row(number, chain) for number in range(start, start + PAGE_SIZE)]
+
+
+async def test_every_page_of_every_chain_is_read_in_the_order_asked() -> None:
+    pages = Pages({"1": [full(1), full(101), [row(201)]], "56": [[row(7, "56")]], "10": []})
+    collected = await collect(context_on(pages), "56", "1", "10")
+    assert [holding.chain for holding in collected.holdings[:2]] == ["56", "1"]
+    assert numbers(collected) == list(range(1, 202))
+    assert (collected.pages, collected.read) == (5, 5)
+    assert (collected.failures, collected.capped, collected.repeated) == ({}, [], [])
+    assert sorted(pages.asked) == [("1", 1), ("1", 2), ("1", 3), ("10", 1), ("56", 1)]
+
+
+async def test_a_chain_whose_last_page_is_full_is_asked_once_more() -> None:
+    pages = Pages({"1": [full(1)]})
+    collected = await collect(context_on(pages), "1")
+    assert numbers(collected) == list(range(1, 101))
+    assert pages.asked == [("1", 1), ("1", 2)]
+    assert not collected.repeated
+
+
+async def test_a_token_that_shifts_over_a_page_border_counts_where_it_came_first() -> None:
+    shifted = [row(100, balance="9"), *full(101)[1:]]
+    twice = [row(300, balance="3"), row(300, balance="4")]
+    collected = await collect(context_on(Pages({"1": [full(1), shifted, twice]})), "1")
+    assert numbers(collected) == [*range(1, 101), *range(102, 201), 300]
+    balances = {int(holding.contract, 16): holding.balance for holding in collected.holdings}
+    assert (balances[100], balances[300]) == (Decimal(1), Decimal(3))
+
+
+async def test_a_page_that_comes_twice_ends_its_chain_and_no_other() -> None:
+    pages = Pages({"1": [full(1), full(1), full(1)], "56": [[row(1, "56")]]})
+    collected = await collect(context_on(pages), "1", "56")
+    assert collected.repeated == ["1"]
+    assert (len(numbers(collected)), len(numbers(collected, "56"))) == (100, 1)
+    assert ("1", 3) not in pages.asked
+
+
+@pytest.mark.parametrize("fault", ["refused", "of another chain"])
+async def test_a_chain_that_fails_later_leaves_nothing_of_itself(fault: str) -> None:
+    second: Made = refusal(40304) if fault == "refused" else [row(101, "56")]
+    context = context_on(Pages({"1": [full(1), second], "56": [[row(1, "56")]]}))
+    collected = await collect(context, "1", "56")
+    assert list(collected.failures) == ["1"]
+    assert (numbers(collected), numbers(collected, "56")) == ([], [1])
+
+
+async def test_when_every_chain_fails_the_first_asked_for_is_told() -> None:
+    pages = Pages({"1": [refusal(40304)], "56": [refusal(40002)]})
+    with pytest.raises(ApiError) as caught:
+        await collect(context_on(pages), "56", "1")
+    assert caught.value.code == 40002
+
+
+@pytest.mark.parametrize(("limit", "chains", "capped"), [(3, ["1"], ["1"]), (4, ["1"], []), (0, ["1"], ["1"])])
+async def test_no_more_pages_are_read_than_the_cap(limit: int, chains: Sequence[str], capped: list[str]) -> None:
+    pages = Pages({"1": [full(1), full(101), full(201), [row(301)]]})
+    with patch.object(collecting, "MAX_PAGES", limit):
+        collected = await collect(context_on(pages), *chains)
+    assert collected.capped == capped
+    assert len(pages.asked) == limit
+
+
+async def test_no_further_page_is_begun_shortly_before_the_deadline() -> None:
+    pages = Pages({"1": [full(1), full(101)]})
+    collected = await collect(context_on(pages, seconds=2.5), "1")
+    assert (pages.asked, collected.capped) == ([("1", 1)], ["1"])
+    assert len(collected.holdings) == 100
+
+
+async def test_progress_only_grows() -> None:
+    context, progress = context_on(Pages({"1": [full(1), full(101)], "56": []})), Progress()
+    context.progress = progress
+    await collect(context, "1", "56")
+    assert [done for done, _ in progress.told] == [1, 2, 3, 4]
+    assert progress.told[-1] == (4, "4 pages of balances read")
+
+
+async def test_without_usable_settings_nothing_is_asked() -> None:
+    context = context_on(Pages({}))
+    context.services.api = None
+    with pytest.raises(SetupProblem):
+        await collect(context, "1")

@@ -1,0 +1,81 @@
+"""Resources and completions through a real client in both eras."""
+
+from __future__ import annotations
+
+import mcp_types as types
+import pytest
+from mcp import MCPError
+
+from tests.support.mcp import Face, connect, usable_settings
+from wallet_mcp.server.guidance import error_catalog
+from wallet_mcp.server.resources import complete
+from wallet_mcp.settings import Settings
+from wallet_mcp.wallet.labels import parse_labels
+
+pytestmark = pytest.mark.anyio
+
+
+async def read(face: Face, uri: str) -> str:
+    """The text of a resource."""
+    (content,) = (await face.client.read_resource(uri)).contents
+    assert isinstance(content, types.TextResourceContents)
+    assert content.mime_type == "text/markdown"
+    return content.text
+
+
+async def test_the_lists_are_short_and_described(face: Face) -> None:
+    listed = (await face.client.list_resources()).resources
+    assert [str(resource.uri) for resource in listed] == ["wallet://chains", "wallet://errors"]
+    (template,) = (await face.client.list_resource_templates()).resource_templates
+    assert template.uri_template == "wallet://errors/{code}"
+    assert all(resource.title and resource.description for resource in listed)
+    assert template.title
+    assert template.description
+
+
+async def test_the_chains_are_the_live_list(face: Face) -> None:
+    text = await read(face, "wallet://chains")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line][1:]
+    assert [row.split(" | ")[0].strip("| ") for row in rows] == [chain.id for chain in face.world.chains]
+
+
+async def test_the_chains_can_be_read_without_a_key() -> None:
+    async with connect(settings=Settings(missing=("WALLET_MCP_API_KEY is not set.",))) as face:
+        assert "| 56 | BNB Chain | BSC | BNB | yes |" in await read(face, "wallet://chains")
+        assert not face.sandbox.requests
+
+
+async def test_each_error_is_in_the_table_and_on_a_page_of_its_own(face: Face) -> None:
+    table = await read(face, "wallet://errors")
+    for row in error_catalog():
+        assert f"| `{row.code}` |" in table
+    page = await read(face, "wallet://errors/40102")
+    assert page.startswith("# Error 40102\n")
+    assert "signature" in page
+
+
+@pytest.mark.parametrize(
+    "uri", ["wallet://errors/99", "wallet://nothing", "https://example.org/", "wallet://chains/"]
+)
+async def test_an_unknown_resource_is_invalid_params(face: Face, uri: str) -> None:
+    with pytest.raises(MCPError) as raised:
+        await face.client.read_resource(uri)
+    assert raised.value.code == types.INVALID_PARAMS
+
+
+async def test_chains_labels_and_codes_are_completed() -> None:
+    labels = parse_labels("treasury=0x" + "ab" * 20 + ",ops=0x" + "cd" * 20)
+    async with connect(settings=usable_settings(wallets=labels)) as face:
+        prompt = types.PromptReference(name="portfolio_review")
+        answer = await face.client.complete(prompt, {"name": "address", "value": "T"})
+        assert answer.completion.values == ["treasury"]
+        answer = await face.client.complete(prompt, {"name": "chains", "value": "eth, b"})
+        assert answer.completion.values == ["eth, bsc", "eth, BNB Chain", "eth, base"]
+        template = types.ResourceTemplateReference(uri="wallet://errors/{code}")
+        answer = await face.client.complete(template, {"name": "code", "value": "4010"})
+        assert answer.completion.values == ["40101", "40102", "40103", "40104"]
+
+
+@pytest.mark.parametrize("argument", ["tx_hash", "period", "nothing"])
+async def test_nothing_is_offered_where_nothing_is_known(argument: str) -> None:
+    assert complete(argument, "a", ["a"]).completion.values == []

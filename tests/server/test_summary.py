@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wallet_mcp.server.context import Services, ToolContext
+from wallet_mcp.server.guidance import CallContext
+from wallet_mcp.server.output import Provenance
+from wallet_mcp.server.summary import fee_rows, total_rows
+from wallet_mcp.settings import Settings
+from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
+from wallet_mcp.wallet.history import Movement, Transaction
+from wallet_mcp.wallet.units import AmountSample
+
+A = "0x" + "a" * 40
+USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+UNKNOWN = "0x" + "9" * 40
+BY_ID = {chain.id: chain for chain in KNOWN_CHAINS}
+NEW = Chain("4242", "New", "NEW", "evm", None, None, False)
+
+
+def context(unit: str = "base") -> ToolContext:
+    settings = Settings(tx_amount_unit=unit)  # type: ignore[arg-type]
+    return ToolContext(Services(settings, None, lambda: 0.0), 0.0, Provenance(""), CallContext("t"))
+
+
+def move(direction: str, amount: str, contract: str = USDT, symbol: str = "USDT", field: str = "amount") -> Movement:
+    return Movement(direction, amount, field, contract, symbol, A, ())  # type: ignore[arg-type]
+
+
+def transaction(*movements: Movement, **changes: Any) -> Transaction:
+    fields: dict[str, Any] = {
+        "chain": "1",
+        "hash": "0x1",
+        "time_ms": 1,
+        "status": "success",
+        "direction": "out",
+        "fee": "0.001",
+        "fee_payer": A,
+        "flags": (),
+    }
+    return Transaction(movements=movements, **(fields | changes))
+
+
+def totals(found: list[Transaction], unit: str = "base") -> list[dict[str, Any]]:
+    return [row.model_dump() for row in total_rows(context(unit), found, BY_ID | {"4242": NEW})]
+
+
+def test_each_asset_has_what_came_in_and_what_went_out() -> None:
+    found = [
+        transaction(move("out", "1500000"), move("in", "2000000000000000000", "native", "")),
+        transaction(move("in", "500000")),
+        transaction(move("in", "7", UNKNOWN, "NEW")),
+        transaction(move("out", "3", "native", "BNB"), chain="56"),
+    ]
+    assert totals(found) == [
+        {"chain": "1", "contract": USDT, "symbol": "USDT", "in": "0.5", "out": "1.5", "unit": "coins"},
+        {"chain": "1", "contract": "native", "symbol": "ETH", "in": "2", "unit": "coins"},
+        {"chain": "1", "contract": UNKNOWN, "symbol": "NEW", "in_raw": "7", "unit": "base_units"},
+        {"chain": "56", "contract": "native", "symbol": "BNB", "out": "0.000000000000000003", "unit": "coins"},
+    ]
+
+
+def test_undecided_amounts_are_summed_as_such_with_what_they_may_be() -> None:
+    found = [transaction(move("out", "1500000"), move("in", "2", UNKNOWN, "NEW"), move("out", "500000"))]
+    assert totals(found, "auto") == [
+        {
+            "chain": "1",
+            "contract": USDT,
+            "symbol": "USDT",
+            "out_raw": "2000000",
+            "out_if_base_units": "2",
+            "unit": "undecided",
+        },
+        {"chain": "1", "contract": UNKNOWN, "symbol": "NEW", "in_raw": "2", "unit": "undecided"},
+    ]
+
+
+def test_a_sum_with_a_fraction_cannot_be_of_base_units() -> None:
+    asked = context("auto")
+    # Proofs of both readings: the field stays undecided.
+    asked.services.units.learn(
+        "transactions.amount", [AmountSample("0.5", "1"), AmountSample("9" * 30, "1", native=True)]
+    )
+    (row,) = total_rows(asked, [transaction(move("in", "0.5"))], BY_ID)
+    assert row.model_dump() == {
+        "chain": "1",
+        "contract": USDT,
+        "symbol": "USDT",
+        "in_raw": "0.5",
+        "unit": "undecided",
+    }
+
+
+def test_amounts_of_two_units_are_never_added() -> None:
+    asked = context("auto")
+    asked.services.units.learn("transactions.amount", [AmountSample("0.5", "1")])
+    found = [transaction(move("in", "0.5"), move("in", "5", field="to.amount"))]
+    assert [row.unit for row in total_rows(asked, found, BY_ID)] == ["coins", "undecided"]
+
+
+@pytest.mark.parametrize("status", ["failed", "pending", "unknown"])
+def test_only_what_succeeded_counts(status: str) -> None:
+    assert totals([transaction(move("in", "5"), status=status)]) == []
+
+
+@pytest.mark.parametrize(
+    "movement",
+    [move("self", "5"), move("other", "5"), move("both", "5"), move("in", "0"), move("in", ""), move("in", "five")],
+)
+def test_transfers_of_nothing_and_to_oneself_are_in_no_total(movement: Movement) -> None:
+    assert totals([transaction(movement)]) == []
+
+
+def test_a_chain_without_a_known_coin_has_no_symbol_to_give() -> None:
+    found = transaction(move("in", "5", "native", ""), chain="4242")
+    assert totals([found]) == [
+        {"chain": "4242", "contract": "native", "symbol": "", "in_raw": "5", "unit": "base_units"}
+    ]
+    (fee,) = fee_rows([found], A, {"4242": NEW})
+    assert fee.model_dump() == {"chain": "4242", "amount": "0.001", "symbol": ""}
+
+
+def test_fees_are_those_the_address_paid_by_chain() -> None:
+    found = [
+        transaction(move("out", "1")),
+        transaction(move("out", "1"), status="failed", fee="0.0000000000000000025"),
+        transaction(move("in", "1"), fee_payer=UNKNOWN),
+        transaction(move("out", "1"), chain="56", fee="3"),
+    ]
+    assert [row.model_dump() for row in fee_rows(found, A, BY_ID)] == [
+        {"chain": "1", "amount": "0.0010000000000000025", "symbol": "ETH"},
+        {"chain": "56", "amount": "3", "symbol": "BNB"},
+    ]
+
+
+@given(st.lists(st.tuples(st.integers(1, 10**40), st.sampled_from(["in", "out"]))))
+def test_totals_are_the_exact_sums(moves: list[tuple[int, str]]) -> None:
+    rows = totals([transaction(move(direction, str(amount))) for amount, direction in moves])
+    for direction in ("in", "out"):
+        expected = Fraction(sum(amount for amount, way in moves if way == direction), 10**6)
+        assert (Fraction(rows[0].get(direction, "0")) if rows else 0) == expected

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from tests.support.mcp import custom_settings, wall_clock
+from wallet_mcp.server.context import Services, ToolContext
+from wallet_mcp.server.guidance import CallContext
+from wallet_mcp.server.output import Provenance
+from wallet_mcp.server.problems import ArgumentProblem
+from wallet_mcp.server.token_filter import TOKEN_RULE, TokenFilter, apply_filter, find_token_filter
+from wallet_mcp.wallet.chains import KNOWN_CHAINS
+from wallet_mcp.wallet.holdings import Holding
+
+CHAINS = {chain.id: chain for chain in KNOWN_CHAINS}
+USDT, BSC_USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7", "0x55d398326f99059ff775485246999027b3197955"
+UNKNOWN = "0x" + "12" * 20
+MINT = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
+KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
+
+pytestmark = pytest.mark.anyio
+
+
+async def filter_of(text: str, *chains: str) -> TokenFilter:
+    settings = custom_settings()
+    deadline = asyncio.get_running_loop().time() + 20
+    provenance, call = Provenance(settings.base_url), CallContext("wallet_get_portfolio")
+    context = ToolContext(Services(settings, None, wall_clock), deadline, provenance, call)
+    return await find_token_filter(context, text, [CHAINS[chain] for chain in chains])
+
+
+@pytest.mark.parametrize(
+    ("text", "chains", "assets", "symbol", "name"),
+    [
+        ("USDT", ["1", "56"], {("1", USDT), ("56", BSC_USDT)}, "USDT", "USDT"),
+        (" usdt ", ["56"], {("56", BSC_USDT)}, "usdt", "usdt"),
+        ("bsc:USDT", ["1", "56"], {("56", BSC_USDT)}, "USDT", "USDT"),
+        ("bsc : USDT", ["1", "56"], {("56", BSC_USDT)}, "USDT", "USDT"),
+        ("native", ["1", "CT_501"], {("1", "native"), ("CT_501", "native")}, "", "native"),
+        ("NATIVE", ["1"], {("1", "native")}, "", "native"),
+        ("1:native", ["1", "56"], {("1", "native")}, "", "native"),
+        ("sol", ["1", "CT_501"], {("CT_501", "native")}, "sol", "sol"),
+        ("POL", ["1", "56"], set(), "POL", "POL"),
+        ("NOSUCH", ["1"], set(), "NOSUCH", "NOSUCH"),
+    ],
+)
+async def test_a_symbol_means_the_tokens_of_the_table_and_the_coins(
+    text: str, chains: list[str], assets: set[tuple[str, str]], symbol: str, name: str
+) -> None:
+    found = await filter_of(text, *chains)
+    if name == "POL":
+        assets = {each for each in found.assets if each[0] == "1"}
+    assert found == TokenFilter(name, frozenset(assets), symbol=symbol)
+
+
+@pytest.mark.parametrize(
+    ("text", "chains", "contract"),
+    [
+        (UNKNOWN.upper().replace("0X", "0x"), ["1"], UNKNOWN),
+        (UNKNOWN, ["1", "56"], UNKNOWN),
+        (f"56:{UNKNOWN}", ["1", "56"], UNKNOWN),
+        (MINT, ["CT_501"], MINT),
+    ],
+)
+async def test_a_contract_means_itself_wherever_it_is(text: str, chains: list[str], contract: str) -> None:
+    assert await filter_of(text, *chains) == TokenFilter(contract, frozenset(), anywhere=contract)
+
+
+@pytest.mark.parametrize(
+    ("text", "chains", "rule"),
+    [
+        ("bsc:USDT", ["1"], "a token on one of the chains asked for; BNB Chain is not among them"),
+        (MINT, ["1"], "Solana mint"),
+        ("0x12", ["1", "56"], "0x and 40 hex digits"),
+        ("0X", ["1"], "0x and 40 hex digits"),
+        ("", ["1"], TOKEN_RULE),
+        ("1:", ["1"], TOKEN_RULE),
+        ("\u200b", ["1"], TOKEN_RULE),
+        ("Ethereum classic, bridged", ["1"], TOKEN_RULE),
+    ],
+)
+async def test_what_can_be_no_token_is_refused(text: str, chains: list[str], rule: str) -> None:
+    with pytest.raises(ArgumentProblem) as caught:
+        await filter_of(text, *chains)
+    assert caught.value.field == "token"
+    assert rule in caught.value.rule
+
+
+async def test_what_may_be_a_key_is_not_shown() -> None:
+    with pytest.raises(ArgumentProblem) as caught:
+        await filter_of(KEY, "1")
+    assert KEY not in f"{caught.value.rule}{caught.value.value}"
+    assert not caught.value.value
+
+
+def holding(chain: str, contract: str, symbol: str) -> Holding:
+    return Holding(chain, contract, symbol, Decimal(1), None, None, None, None, ())
+
+
+async def test_whatever_only_carries_the_symbol_is_a_namesake() -> None:
+    real, elsewhere = holding("1", USDT, "USDT"), holding("56", BSC_USDT, "USDT")
+    fake, other = holding("1", UNKNOWN, "usdt"), holding("1", "native", "ETH")
+    everything = [fake, elsewhere, other, real]
+    found = apply_filter(await filter_of("USDT", "1", "56"), everything)
+    assert (found.holdings, found.namesakes) == ([elsewhere, real], [fake])
+    exact = apply_filter(await filter_of(UNKNOWN, "1"), everything)
+    assert (exact.holdings, exact.namesakes) == ([fake], [])
+    coin = apply_filter(await filter_of("native", "1"), [*everything, holding("1", UNKNOWN, "native")])
+    assert (coin.holdings, coin.namesakes) == ([other], [])
+    unknown = apply_filter(await filter_of("NOSUCH", "1"), [*everything, holding("1", "0x9", "nosuch")])
+    assert (unknown.holdings, [one.contract for one in unknown.namesakes]) == ([], ["0x9"])

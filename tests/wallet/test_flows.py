@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wallet_mcp.wallet.flows import (
+    SUSPECTED_POISONING,
+    ZERO_VALUE,
+    Flow,
+    FlowTotal,
+    fees_paid,
+    suspicions,
+    totals_of,
+)
+from wallet_mcp.wallet.history import Movement, Transaction
+
+ME = "0x" + "a" * 40
+USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+REAL = "0xabc" + "1" * 34 + "def"
+FORGED = "0xABC" + "2" * 34 + "DEF"
+STRANGE = "0xabc" + "3" * 34 + "dee"
+MINT = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
+
+
+def flow(amount: str, direction: str = "in", **changes: Any) -> Flow:
+    fields: dict[str, Any] = {"chain": "1", "contract": USDT, "symbol": "USDT", "unit": "coins", "decimals": 6}
+    return Flow(direction=direction, amount=Decimal(amount), **(fields | changes))  # type: ignore[arg-type]
+
+
+def test_flows_are_summed_by_asset_and_unit_in_the_order_of_meeting() -> None:
+    flows = [
+        flow("1.5"),
+        flow("7", "out", contract="native", symbol="ETH"),
+        flow("0.25", "out"),
+        flow("2"),
+        flow("3", unit="undecided"),
+        flow("4", chain="56"),
+    ]
+    zero = Decimal(0)
+    assert totals_of(flows) == (
+        FlowTotal("1", USDT, "USDT", "coins", 6, Decimal("3.5"), Decimal("0.25")),
+        FlowTotal("1", "native", "ETH", "coins", 6, zero, Decimal(7)),
+        FlowTotal("1", USDT, "USDT", "undecided", 6, Decimal(3), zero),
+        FlowTotal("56", USDT, "USDT", "coins", 6, Decimal(4), zero),
+    )
+    assert totals_of([]) == ()
+
+
+@given(
+    st.lists(
+        st.builds(
+            flow,
+            st.decimals(0, 10**30, places=18).map(str),
+            st.sampled_from(["in", "out"]),
+            chain=st.sampled_from(["1", "56"]),
+            contract=st.sampled_from([USDT, "native"]),
+            unit=st.sampled_from(["coins", "base_units", "undecided"]),
+        )
+    )
+)
+def test_no_flow_is_lost_counted_twice_or_added_to_another_unit(flows: list[Flow]) -> None:
+    totals = totals_of(flows)
+    keys = [(total.chain, total.contract, total.unit) for total in totals]
+    assert len(set(keys)) == len(keys)
+    for total in totals:
+        same = [
+            one for one in flows if (one.chain, one.contract, one.unit) == (total.chain, total.contract, total.unit)
+        ]
+        for amount, direction in ((total.incoming, "in"), (total.outgoing, "out")):
+            assert Fraction(amount) == sum(Fraction(one.amount) for one in same if one.direction == direction)
+    assert {(one.chain, one.contract, one.unit) for one in flows} == set(keys)
+
+
+def movement(amount: str, counterparty: str, contract: str = USDT, direction: str = "in") -> Movement:
+    return Movement(direction, amount, "amount", contract, "USDT", counterparty, (), (counterparty,))  # type: ignore[arg-type]
+
+
+def transaction(*movements: Movement, **changes: Any) -> Transaction:
+    fields: dict[str, Any] = {
+        "chain": "1",
+        "hash": "0x1",
+        "time_ms": 1_795_341_600_123,
+        "status": "success",
+        "direction": "out",
+        "fee": "0.001",
+        "fee_payer": ME,
+        "flags": (),
+    }
+    return Transaction(movements=movements, **(fields | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "paid"),
+    [
+        ({}, "0.001"),
+        ({"status": "failed"}, "0.001"),
+        ({"status": "unknown"}, "0.001"),
+        ({"fee_payer": ME.upper().replace("0X", "0x")}, "0.001"),
+        ({"status": "pending"}, None),
+        ({"fee": ""}, None),
+        ({"fee_payer": ""}, None),
+        ({"fee_payer": REAL}, None),
+        ({"fee_payer": f"{ME} {REAL}"}, None),
+    ],
+)
+def test_only_what_the_address_paid_counts(changes: dict[str, Any], paid: str | None) -> None:
+    assert fees_paid([transaction(**changes)], ME) == ((("1", Decimal(paid)),) if paid else ())
+
+
+@given(st.lists(st.tuples(st.sampled_from(["1", "56", "8453"]), st.decimals(0, 10, places=18), st.booleans())))
+def test_fees_add_up_by_chain(paid: list[tuple[str, Decimal, bool]]) -> None:
+    found = [transaction(chain=chain, fee=str(fee), fee_payer=ME if own else REAL) for chain, fee, own in paid]
+    fees = fees_paid(found, ME)
+    assert len({chain for chain, _ in fees}) == len(fees)
+    for chain, amount in fees:
+        assert Fraction(amount) == sum(Fraction(fee) for where, fee, own in paid if own and where == chain)
+    assert {chain for chain, _ in fees} == {chain for chain, _, own in paid if own}
+
+
+@pytest.mark.parametrize(
+    ("dust", "flags"),
+    [
+        # Forged ends, nothing moved: the classic; of a coin as well as of a token.
+        (movement("0", FORGED), (SUSPECTED_POISONING, ZERO_VALUE)),
+        (movement("0", FORGED, "native"), (SUSPECTED_POISONING,)),
+        (movement("0", FORGED, "0x" + "9" * 40), (SUSPECTED_POISONING, ZERO_VALUE)),
+        # A thousandth of the real amount is still dust, more is not, and of another token it says nothing.
+        (movement("1", FORGED), (SUSPECTED_POISONING,)),
+        (movement("1.000001", FORGED), ()),
+        (movement("0.5", FORGED, "native"), ()),
+        # A transfer of nothing with the real counterparty, or one of other ends, is only that.
+        (movement("0", REAL), (ZERO_VALUE,)),
+        (movement("0", REAL.upper().replace("0X", "0x")), (ZERO_VALUE,)),
+        (movement("0", STRANGE), (ZERO_VALUE,)),
+        (movement("0", ""), (ZERO_VALUE,)),
+        (movement("0", MINT), (ZERO_VALUE,)),
+        (movement("", STRANGE), (ZERO_VALUE,)),
+        (movement("0", STRANGE, "native"), ()),
+        (movement("1", STRANGE), ()),
+    ],
+)
+def test_a_transfer_of_next_to_nothing_with_a_forged_address_is_suspected(
+    dust: Movement, flags: tuple[str, ...]
+) -> None:
+    found = [transaction(dust, hash="0xd"), transaction(movement("1000", REAL, direction="out"), hash="0xr")]
+    expected = {"0xd": flags} if flags else {}
+    assert suspicions(found) == suspicions(found[::-1]) == expected
+
+
+@pytest.mark.parametrize(
+    "real",
+    [
+        [],
+        [transaction(movement("1000", REAL), hash="0xr", status="failed")],
+        [transaction(movement("0", REAL, "native"), hash="0xr")],
+        [transaction(movement("many", REAL, "native"), hash="0xr")],
+    ],
+    ids=["none", "failed", "nothing", "unreadable"],
+)
+def test_without_a_real_counterparty_nothing_is_forged(real: Sequence[Transaction]) -> None:
+    forged = transaction(movement("0", FORGED), hash="0xd")
+    assert suspicions([forged, *real]) == {"0xd": (ZERO_VALUE,)}
+
+
+def test_a_flag_is_told_once_for_all_movements_of_a_transaction() -> None:
+    real = transaction(movement("1000", REAL), hash="0xr")
+    batch = transaction(movement("0", FORGED), movement("0", FORGED), movement("5", STRANGE), hash="0xd")
+    assert suspicions([real, batch]) == {"0xd": (SUSPECTED_POISONING, ZERO_VALUE)}

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wallet_mcp.wallet.holdings import NATIVE, Holding
+from wallet_mcp.wallet.portfolio import Dominant, Group, Portfolio, portfolio_of, value_order, worth
+
+USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+MILLIONTH = Decimal("0.000001")
+
+
+def holding(
+    price: str | None = "1",
+    balance: str | None = "1",
+    contract: str = "0x" + "1" * 40,
+    *,
+    chain: str = "1",
+    raw: int | None = None,
+    risk: bool | None = None,
+) -> Holding:
+    amount, rate = (None if text is None else Decimal(text) for text in (balance, price))
+    return Holding(chain, contract, "AAA", amount, raw, None, rate, risk, ())
+
+
+def made(*holdings: Holding, minimum: str = "1", risk: bool = False) -> Portfolio:
+    return portfolio_of(holdings, ["1", "56"], minimum_usd=Decimal(minimum), include_risk=risk)
+
+
+@pytest.mark.parametrize(
+    ("balance", "price", "value"),
+    [
+        ("1", "1", "1"),
+        ("6.420918273645019283", "912.30714158302774619023", "5857.849597"),
+        ("1", "0.0000005", "0.000001"),
+        ("1", "0.0000000000000000000001", "0.000001"),
+        ("1", "0.0000015", "0.000002"),
+        ("1", "0.0000025", "0.000002"),
+        ("1", "0.0000014", "0.000001"),
+        ("0", "5", "0"),
+        ("5", "0", "0"),
+        ("1", None, "0"),
+        (None, "1", "0"),
+        ("123456789012345678901234567890", "1234567.1234567", "152415692882172331824517233182299307.625363"),
+    ],
+)
+def test_a_worth_is_rounded_to_a_millionth_and_never_to_nothing(
+    balance: str | None, price: str | None, value: str
+) -> None:
+    assert worth(holding(price, balance)) == Decimal(value)
+
+
+def test_each_holding_counts_where_it_belongs() -> None:
+    big, small = holding("2", contract="0xb"), holding("0.5", contract="0xs")
+    coin, unpriced = holding("3", contract=NATIVE, chain="56"), holding(None, contract="0xu")
+    scam, unpriced_scam = holding("900", contract="0xr", risk=True), holding(None, contract="0xq", risk=True)
+    found = made(big, small, coin, unpriced, scam, unpriced_scam)
+    assert found == Portfolio(
+        total_usd=Decimal("5.5"),
+        by_chain=(("1", Decimal("2.5")), ("56", Decimal(3))),
+        listed=(coin, big),
+        below_minimum=Group(1, Decimal("0.5")),
+        unpriced=Group(1, None),
+        risk=Group(2, Decimal(900)),
+        dominant=None,
+    )
+
+
+def test_flagged_holdings_are_listed_last_where_asked_for_and_still_in_no_total() -> None:
+    first, scam, dearer = (
+        holding("2"),
+        holding("5", contract="0xr", risk=True),
+        holding("9", contract="0xd", risk=True),
+    )
+    assert made(scam, first, dearer, risk=True).listed == (first, dearer, scam)
+    assert made(scam, first, dearer, risk=True).total_usd == 2
+    assert made(scam, first, dearer).listed == (first,)
+
+
+@pytest.mark.parametrize(("minimum", "count"), [("0", 3), ("1", 2), ("1.000001", 1), ("2", 1), ("2.1", 0)])
+def test_the_minimum_itself_is_listed(minimum: str, count: int) -> None:
+    values = (holding("2", contract="0xa"), holding("1", contract="0xb"), holding("0", contract="0xc"))
+    found = made(*values, minimum=minimum)
+    assert len(found.listed) == count
+    assert found.below_minimum.count == 3 - count
+
+
+@pytest.mark.parametrize(
+    ("nothing", "counted"),
+    [
+        (holding(balance="0"), 0),
+        (holding(balance="0.000"), 0),
+        (holding(balance="0", price=None, risk=True), 0),
+        (holding(balance=None, raw=0, price=None), 0),
+        (holding(balance=None, raw=5, price=None), 1),
+        (holding(balance=None, raw=None, price=None), 1),
+        (holding(balance="0", raw=5, price=None), 0),
+    ],
+)
+def test_a_holding_of_nothing_is_in_no_group(nothing: Holding, counted: int) -> None:
+    found = made(nothing, minimum="0", risk=True)
+    assert found.unpriced.count + found.risk.count + len(found.listed) == counted
+
+
+@pytest.mark.parametrize(
+    ("contract", "price", "others", "dominant"),
+    [
+        ("0x" + "1" * 40, "10.000001", "10", True),
+        ("0x" + "1" * 40, "10", "10", False),
+        (NATIVE, "99", "10", False),
+        (USDT, "99", "10", False),
+        (USDT.upper().replace("0X", "0x"), "99", "10", False),
+        ("0x" + "1" * 40, "0", "0", False),
+    ],
+)
+def test_only_an_unknown_token_of_more_than_half_is_dominant(
+    contract: str, price: str, others: str, dominant: bool
+) -> None:
+    first = holding(price, contract=contract)
+    found = made(holding(others, contract="0x" + "2" * 40, chain="56"), first, minimum="0")
+    wanted = Dominant(first, Decimal(price), Decimal(others)) if dominant else None
+    assert found.dominant == wanted
+
+
+def test_nothing_is_a_portfolio_too() -> None:
+    nothing = Group(0, None)
+    zero = Decimal(0)
+    assert made() == Portfolio(zero, (("1", zero), ("56", zero)), (), nothing, nothing, nothing, None)
+
+
+NUMBERS = st.one_of(
+    st.none(),
+    st.decimals(0, 10**9, places=18),
+    st.decimals(0, 1, places=24),
+    st.sampled_from([Decimal(0), Decimal("1e-30"), Decimal("1e40")]),
+)
+
+
+@st.composite
+def holdings(draw: st.DrawFn) -> list[Holding]:
+    kinds = draw(
+        st.lists(st.tuples(NUMBERS, NUMBERS, st.sampled_from([None, False, True]), st.sampled_from(["1", "56"])))
+    )
+    return [
+        Holding(chain, f"0x{number}", "", balance, None, None, price, risk, ())
+        for number, (balance, price, risk, chain) in enumerate(kinds)
+    ]
+
+
+@given(holdings(), st.decimals(0, 100, places=6), st.booleans())
+def test_every_total_reconciles_to_the_last_digit(found: list[Holding], minimum: Decimal, risk: bool) -> None:
+    portfolio = portfolio_of(found, ["1", "56"], minimum_usd=minimum, include_risk=risk)
+    trusted = [one for one in portfolio.listed if not one.risk]
+    # Fractions: the precision of no context can hide a digit.
+    total = Fraction(portfolio.total_usd)
+    small = Fraction(portfolio.below_minimum.value_usd or 0)
+    assert sum(Fraction(worth(one)) for one in trusted) + small == total
+    assert sum(Fraction(value) for _, value in portfolio.by_chain) == total
+    kept = [one for one in found if one.balance != 0]
+    hidden = 0 if risk else portfolio.risk.count
+    listed_risk = len(portfolio.listed) - len(trusted)
+    assert listed_risk == (portfolio.risk.count if risk else 0)
+    assert len(trusted) + portfolio.below_minimum.count + portfolio.unpriced.count + listed_risk + hidden == len(kept)
+    assert all(value_order(earlier) <= value_order(later) for earlier, later in pairwise(trusted))
+    assert all(worth(one) >= minimum for one in trusted)
+    if portfolio.dominant is not None:
+        assert portfolio.dominant.value_usd > portfolio.dominant.rest_usd
+        assert Fraction(portfolio.dominant.value_usd) + Fraction(portfolio.dominant.rest_usd) == total
+
+
+@given(st.decimals(0, 10**12, places=18), st.decimals(0, 10**6, places=24))
+def test_a_worth_is_within_a_millionth_of_the_value(balance: Decimal, price: Decimal) -> None:
+    one = holding(str(price), str(balance))
+    value = one.value_usd
+    assert value is not None
+    assert abs(worth(one) - value) <= MILLIONTH
+    assert (worth(one) == 0) is (value == 0)
+    assert worth(one) % MILLIONTH == 0

@@ -1,0 +1,195 @@
+"""`wallet-mcp doctor`: why it does not work, in one line per check and one fix per failure."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from wallet_mcp.cli.checks import Check, Part, ok, skipped
+
+if TYPE_CHECKING:
+    import httpx
+
+    from wallet_mcp.cli.client_places import FoundEntry, UnreadableFile
+    from wallet_mcp.cli.signed_probe import ProbeResult
+    from wallet_mcp.cli.way_checks import Resolve
+    from wallet_mcp.settings import Settings
+
+_KEY_SETTINGS = ("API_KEY", "SECRET_KEY", "PRIVATE_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """All checks in their order, and what stands behind the signed probe."""
+
+    checks: tuple[Check, ...]
+    probe: ProbeResult | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing failed."""
+        return all(check.status != "failed" for check in self.checks)
+
+    def as_json(self) -> dict[str, object]:
+        """The diagnosis as a JSON object, without any secret."""
+        facts: dict[str, object] = {"ok": self.healthy, "checks": [check.as_json() for check in self.checks]}
+        if self.probe is not None and self.probe.asked.signed is not None:
+            signed = self.probe.asked.signed
+            facts["signed"] = {
+                "timestamp": signed.timestamp,
+                "method": signed.method,
+                "path_with_query": signed.target,
+                "body_bytes": signed.body_bytes,
+                "algorithm": signed.algorithm,
+            }
+        if self.probe is not None and self.probe.tried:
+            facts["trials"] = [tried.as_json() for tried in self.probe.tried]
+        return facts
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a diagnosis works with. `transport` replaces the network, `resolve` the look-up of names.
+
+    `wall`: local wall time in Unix seconds. `environment` is the process's: proxies and what clients pass on.
+    """
+
+    environment: Mapping[str, str]
+    wall: Callable[[], float] = time.time
+    transport: httpx.AsyncBaseTransport | None = None
+    resolve: Resolve | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def doctor(*, as_json: bool, deep: bool, sandbox: bool) -> int:
+    """Check everything and print it; the exit status is 1 when a check failed, else 0."""
+    diagnosis = anyio.run(_doctor, deep, sandbox)
+    if as_json:
+        print(json.dumps(diagnosis.as_json(), ensure_ascii=False, indent=2))
+        return 0 if diagnosis.healthy else 1
+    for check in diagnosis.checks:
+        print("\n".join(check.lines()))
+    if diagnosis.probe is not None and diagnosis.probe.asked.code == 40102 and not deep:
+        print(
+            "`wallet-mcp doctor --deep` signs the request in up to five other ways to find out which one is accepted."
+        )
+    for tried in diagnosis.probe.tried if diagnosis.probe is not None else ():
+        outcome = "accepted" if tried.accepted else f"refused ({tried.asked.code})"
+        print(f"{'':<8}{'tried:':<14}{tried.trial.said}: {outcome}. Signed: {tried.asked.signed}")
+    return 0 if diagnosis.healthy else 1
+
+
+async def _doctor(deep: bool, sandbox: bool) -> Diagnosis:
+    from wallet_mcp.cli.client_checks import check_clients
+    from wallet_mcp.cli.client_places import find_entries
+    from wallet_mcp.cli.clients import Surroundings
+
+    here = Surroundings.of_this_process()
+    entries = find_entries(here)
+    settings, notes = settings_to_check(os.environ, entries)
+    bench = Bench(dict(os.environ), notes=notes)
+    diagnosis = await diagnose(settings, bench, deep=deep, sandbox=sandbox)
+    clients = await check_clients(entries, os.environ)
+    return Diagnosis((*diagnosis.checks, *clients), diagnosis.probe)
+
+
+def settings_to_check(
+    environment: Mapping[str, str], entries: list[FoundEntry | UnreadableFile]
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """The environment whose settings are checked, and a note where it is not the process's own.
+
+    Most people set keys for a client alone: where this process has none, those of the first entry that has are taken.
+    """
+    from wallet_mcp.cli.client_places import FoundEntry
+
+    names = {f"WALLET_MCP_{name}{suffix}" for name in _KEY_SETTINGS for suffix in ("", "_FILE")}
+    if any(environment.get(name, "").strip() for name in names):
+        return environment, ()
+    for entry in entries:
+        if isinstance(entry, FoundEntry) and any(entry.env.get(name, "").strip() for name in names):
+            others = {name: value for name, value in environment.items() if not name.startswith("WALLET_MCP_")}
+            note = (
+                f"The settings are those of {entry.client.title}, entry {entry.name[:40]!r}; this terminal has none."
+            )
+            return others | dict(entry.env), (note,)
+    return environment, ()
+
+
+async def diagnose(settings: Mapping[str, str], bench: Bench, *, deep: bool, sandbox: bool = False) -> Diagnosis:
+    """The checks from settings to rate headers; `settings` is the environment that holds them.
+
+    At most ten requests are sent, none of them about a wallet: one unsigned, two signed, with `deep` up to five more.
+    """
+    from wallet_mcp.cli.asking import Asker
+    from wallet_mcp.cli.secret_checks import check_secrets, check_settings, read_material
+    from wallet_mcp.cli.signed_probe import rate_check, signed_probe
+    from wallet_mcp.cli.signing_trials import salvaged
+    from wallet_mcp.cli.way_checks import PROBE_CALL, check_clock, check_connection, check_dns, resolve, way_to
+    from wallet_mcp.settings import load_settings
+
+    loaded = load_settings(settings, sandbox=sandbox)
+    transport = bench.transport
+    if loaded.sandbox:
+        loaded, transport = _on_the_sandbox(loaded)
+    material = read_material({} if loaded.sandbox else settings)
+    checks = [ok("settings", note) for note in bench.notes]
+    checks += check_settings(loaded)
+    secrets = check_secrets(settings, loaded, material)
+    checks += secrets
+    if loaded.problems:
+        # A wrong base URL leaves nobody to ask.
+        because = "the settings have to be corrected first."
+        return Diagnosis((*checks, *(skipped(part, because) for part in _AFTER_SETTINGS)))
+    way = way_to(loaded.base_url, dict(bench.environment), embedded=loaded.sandbox)
+    asker = Asker(loaded.base_url, bench.wall, transport)
+    result: ProbeResult | None = None
+    try:
+        dns = await check_dns(way, bench.resolve or resolve)
+        unsigned = None if dns.status == "failed" else await asker.ask(PROBE_CALL)
+        if unsigned is None:
+            connection = skipped("connection", "the host's name does not resolve.")
+        else:
+            connection = await check_connection(way, unsigned)
+        checks += [check_clock(bench.wall(), unsigned, loaded.recv_window_ms), dns, connection]
+        credentials = loaded.credentials
+        if credentials is None and deep:
+            credentials = salvaged(material.api_key, material)
+        if connection.status != "ok" or unsigned is None:
+            checks += [skipped("signed probe", "a key is not sent on a way that does not lead to the API.")]
+            checks += [rate_check(None)]
+        elif credentials is None:
+            checks += [skipped("signed probe", "there are no credentials that can be used."), rate_check(None)]
+        else:
+            # With the API's own time a wrong clock cannot hide what else is wrong.
+            asker.correct_clock(unsigned.clock_offset_s or 0.0)
+            result = await signed_probe(
+                asker,
+                way,
+                credentials,
+                material,
+                recv_window_ms=loaded.recv_window_ms,
+                found=tuple(culprit for check in secrets for culprit in check.culprits),
+                deep=deep,
+            )
+            checks += result.checks
+    finally:
+        await asker.close()
+    return Diagnosis(tuple(checks), result)
+
+
+_AFTER_SETTINGS: tuple[Part, ...] = ("clock", "dns", "connection", "signed probe", "rate headers")
+
+
+def _on_the_sandbox(settings: Settings) -> tuple[Settings, httpx.AsyncBaseTransport]:
+    import httpx
+
+    from wallet_mcp.cli.wiring import sandbox_settings
+    from wallet_mcp.sandbox.app import Sandbox
+
+    return sandbox_settings(settings), httpx.ASGITransport(app=Sandbox(), raise_app_exceptions=False)

@@ -1,0 +1,249 @@
+"""`wallet-mcp probe`: with a key holder's consent, requests that only read settle what the contract leaves open."""
+
+from __future__ import annotations
+
+import secrets
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+if TYPE_CHECKING:
+    import httpx
+
+    from wallet_mcp.cli.asking import Asked, Asker
+    from wallet_mcp.cli.probe_plan import Question, Target
+    from wallet_mcp.cli.probe_report import Summary
+    from wallet_mcp.settings import Credentials, Settings
+    from wallet_mcp.wallet_api.retry import Call
+
+DONE, OPERATOR_MUST_ACT, WRONG_ARGUMENTS = 0, 1, 2
+_QUIET_CAP_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The words of the command line."""
+
+    address: str
+    chain: str = ""
+    tx_hash: str = ""
+    out: str = "wallet-mcp-probe"
+    yes: bool = False
+    sandbox: bool = False
+
+
+class Stopped(Exception):
+    """The probe ended early; the message is a sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The questions that were asked, each with its answer, and how many requests were sent."""
+
+    exchanges: tuple[tuple[Question, Asked], ...]
+    requests: int
+
+
+def probe(options: Options) -> int:
+    """Ask for consent, send the requests, write report and fixtures; the exit status is 0, 1 or 2 as for `call`."""
+    import os
+
+    from wallet_mcp.cli.wiring import sandbox_settings
+    from wallet_mcp.settings import load_settings
+
+    settings = load_settings(os.environ, sandbox=options.sandbox)
+    transport: httpx.AsyncBaseTransport | None = None
+    if settings.sandbox:
+        import httpx
+
+        from wallet_mcp.sandbox.app import Sandbox
+
+        settings = sandbox_settings(settings)
+        transport = httpx.ASGITransport(app=Sandbox(), raise_app_exceptions=False)
+    try:
+        target = target_of(options, settings)
+        folder = _new_folder(options.out)
+    except ValueError as error:
+        return _told(str(error), WRONG_ARGUMENTS)
+    if settings.credentials is None or not settings.usable:
+        faults = " ".join((*settings.bad_credentials, *settings.missing, *settings.problems))
+        return _told(f"Nothing was sent. {faults} `wallet-mcp doctor` tells more.", OPERATOR_MUST_ACT)
+    print(announcement(target, settings, folder))
+    if not options.yes:
+        try:
+            agreed = input("Send these requests? [y/N] ").strip().lower() in ("y", "yes")
+        except EOFError:
+            return _told("\nNothing was sent: nobody agreed. --yes agrees beforehand.", WRONG_ARGUMENTS)
+        if not agreed:
+            return _told("Nothing was sent.", DONE)
+    try:
+        recording = anyio.run(record, target, settings, settings.credentials, transport)
+        write(recording, target, settings, folder)
+    except Stopped as stopped:
+        return _told(str(stopped), OPERATOR_MUST_ACT)
+    except OSError as error:
+        return _told(f"{folder} cannot be written ({error.strerror}).", OPERATOR_MUST_ACT)
+    print(f"{recording.requests} requests sent. Report: {folder / 'report.md'}. Read it and attach it to an issue.")
+    print("The fixtures beside it hold amounts, times and symbols: docs/probe.md says who could recognise them.")
+    return DONE
+
+
+def target_of(options: Options, settings: Settings) -> Target:
+    """Address, chain and hash of the command line, checked. Raises `ValueError` with a sentence."""
+    from wallet_mcp.cli.probe_plan import Target
+    from wallet_mcp.wallet.addresses import AddressRefused, parse_address, parse_tx_hash
+    from wallet_mcp.wallet.chains import ChainUnresolved, resolve_chain
+
+    try:
+        labelled = settings.wallets.find(options.address)
+        address = labelled[1] if labelled else parse_address(options.address)
+        evm = address.family == "evm"
+        chain = resolve_chain(options.chain or ("56" if evm else "CT_501"))
+        tx_hash = parse_tx_hash(options.tx_hash) if options.tx_hash else None
+    except AddressRefused as refused:
+        raise ValueError(refused.message) from None
+    except ChainUnresolved:
+        raise ValueError("There is no such chain; `wallet-mcp call wallet_list_chains` lists them.") from None
+    if chain.family != address.family or (tx_hash is not None and tx_hash.family != address.family):
+        raise ValueError("Address, chain and hash must be of one family: EVM or Solana.")
+    other = ("1" if chain.id != "1" else "56") if evm else ""
+    return Target(address, chain, other, tx_hash.text if tx_hash else "")
+
+
+def announcement(target: Target, settings: Settings, folder: Path) -> str:
+    """What will be sent where, and what is written: what a person agrees to."""
+    from wallet_mcp.cli.probe_plan import questions
+
+    where = "the embedded sandbox" if settings.sandbox else settings.base_url
+    plan = questions(target)
+    chains = f"chain {target.chain.id}" + (f", a few for {target.other}" if target.other else "")
+    lines = [
+        f"This sends at most {len(plan)} read-only requests, signed with your key, to {where},",
+        f"about the address {target.address.text} on {chains}:",
+        *(f"  {question.name:<28}{question.shows}" for question in plan),
+        "About a third of them are meant to be refused. They count towards the rate limit of the key; one that the",
+        "limit or a wrong clock refuses is sent once more.",
+        f"Into {folder} it writes a report without addresses, hashes and amounts, and the answers with addresses,",
+        "hashes and keys replaced. Nothing is sent to anybody else.",
+    ]
+    return "\n".join(lines)
+
+
+async def record(
+    target: Target,
+    settings: Settings,
+    credentials: Credentials,
+    transport: httpx.AsyncBaseTransport | None = None,
+    wall: Callable[[], float] = time.time,
+) -> Recording:
+    """Ask all questions. Raises `Stopped` when the API refuses the key or cannot be reached at all."""
+    from wallet_mcp.cli.asking import Asker
+    from wallet_mcp.cli.probe_plan import questions
+
+    asker = Asker(settings.base_url, wall, transport)
+    answers: dict[str, Asked] = {}
+    exchanges: list[tuple[Question, Asked]] = []
+    try:
+        for question in questions(target):
+            call = question.make(answers)
+            if call is None:
+                continue
+            asked = await _ask(asker, question, settings, credentials, call)
+            if not question.varied:
+                _check(asked, first=not answers)
+            answers[question.name] = asked
+            exchanges.append((question, asked))
+    finally:
+        await asker.close()
+    return Recording(tuple(exchanges), asker.sent)
+
+
+def write(recording: Recording, target: Target, settings: Settings, folder: Path) -> None:
+    """Write report and fixtures of a recording. Raises `OSError`."""
+    from wallet_mcp.cli.anonymise import Anonymiser
+    from wallet_mcp.cli.probe_facts import find_facts
+    from wallet_mcp.cli.probe_findings import Findings
+    from wallet_mcp.cli.probe_report import fixture, report, write_probe
+    from wallet_mcp.cli.probe_units import field_units, settings_that_follow
+
+    anonymiser = Anonymiser(secrets.token_bytes(32))
+    if settings.credentials is not None:
+        anonymiser.hide(settings.credentials.api_key.get_secret_value(), "KEY")
+    findings = Findings({question.name: asked for question, asked in recording.exchanges}, target, anonymiser.message)
+    units = field_units(findings)
+    facts = [*find_facts(findings), *(unit.as_fact() for unit in units)]
+    summary = _summary(recording, target, settings)
+    text = report(summary, facts, settings_that_follow(units, summary.longest_s))
+    fixtures = [fixture(question, asked, anonymiser) for question, asked in recording.exchanges]
+    write_probe(folder, text, [each for each in fixtures if each is not None])
+
+
+async def _ask(asker: Asker, question: Question, settings: Settings, credentials: Credentials, call: Call) -> Asked:
+    from wallet_mcp.cli.asking import Signature
+
+    def signature() -> Signature:
+        window = question.recv_window or str(settings.recv_window_ms)
+        if question.write_time is None:
+            return Signature(credentials.api_key, credentials.signer, recv_window=window)
+        return Signature(credentials.api_key, credentials.signer, recv_window=window, write_time=question.write_time)
+
+    asked = await asker.ask(call, signature(), at_once=question.at_once)
+    if asked.code == 42900 and asked.received is not None:
+        wait = asked.received.headers.get("retry-after", "1")
+        await anyio.sleep(min(_QUIET_CAP_S, float(wait) if wait.isdigit() else 1.0) + 1)
+        return await asker.ask(call, signature())
+    if asked.code == 40103 and asked.clock_offset_s is not None and not question.varied:
+        asker.correct_clock(asked.clock_offset_s)
+        return await asker.ask(call, signature())
+    return asked
+
+
+def _check(asked: Asked, *, first: bool) -> None:
+    """Go on only where answers can be had."""
+    if asked.reached_the_api and not str(asked.code).startswith(("401", "403")):
+        return
+    if asked.reached_the_api:
+        raise Stopped(f"The API refuses this key or this place ({asked.code}). `wallet-mcp doctor` tells why.")
+    if first:
+        raise Stopped(f"The API cannot be reached ({asked.code}). `wallet-mcp doctor` tells why.")
+
+
+def _summary(recording: Recording, target: Target, settings: Settings) -> Summary:
+    from wallet_mcp.cli.probe_report import Summary
+    from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL
+    from wallet_mcp.wallet_api.retry import HEADER_SANDBOX
+
+    asked = [asked for _, asked in recording.exchanges]
+    sandbox = any(each.received is not None and HEADER_SANDBOX in each.received.headers for each in asked)
+    source = "sandbox" if sandbox else "live" if settings.base_url == DEFAULT_BASE_URL else "custom"
+    taken = [each.round_trip_s for each in asked]
+    return Summary(
+        source=source,
+        algorithm=settings.credentials.algorithm if settings.credentials else "",
+        family=target.address.family,
+        chain=target.chain.id,
+        day=f"{datetime.fromtimestamp(asked[0].sent_at, UTC):%Y-%m-%d}",
+        requests=recording.requests,
+        usual_s=statistics.median(taken),
+        longest_s=max(taken),
+    )
+
+
+def _new_folder(out: str) -> Path:
+    """The folder to write into. Raises `ValueError` where something is there already."""
+    folder = Path(out).expanduser()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is not empty; name another folder with --out.")
+    return folder
+
+
+def _told(text: str, status: int) -> int:
+    print(text, file=sys.stdout if status == DONE else sys.stderr)
+    return status

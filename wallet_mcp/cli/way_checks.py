@@ -1,0 +1,206 @@
+"""The way to the API without a key: name, connection, TLS, proxies, pages in the way, and the clock.
+
+One unsigned request tells most of it: the API answers it with 40101 and its own time, and whatever else answers is
+not the API. So a login page or a proxy never gets to see a key.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import urllib.request
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import anyio
+
+from wallet_mcp.cli.asking import Asked
+from wallet_mcp.cli.checks import Check, Culprit, failed, ok, skipped
+from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL
+from wallet_mcp.wallet_api.retry import HEADER_SANDBOX, Call
+from wallet_mcp.wallet_api.transport import is_loopback
+
+PROBE_CALL: Final = Call("supported_chains", "GET", "/api/v1/dex/balance/supported/chain")
+"""The cheapest request there is; nothing of a wallet is in it."""
+
+_PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_BUILT_AFTER_S: Final = 1_790_000_000
+"""September 2026 in Unix seconds: a machine that runs this and shows an earlier time is wrong."""
+_TLS_PATIENCE_S: Final = 5.0
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where requests go and through what. `proxies`: names of the proxy variables that apply, never their values."""
+
+    base_url: str
+    proxies: tuple[str, ...] = ()
+    embedded: bool = False
+
+    @property
+    def host(self) -> str:
+        """The host name or literal address of the base URL."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The port of the base URL."""
+        parts = urlsplit(self.base_url)
+        return parts.port or (443 if parts.scheme == "https" else 80)
+
+    @property
+    def official(self) -> bool:
+        """Whether the base URL is the API's own, so that nothing but a proxy can rewrite requests."""
+        return self.base_url == DEFAULT_BASE_URL
+
+    @property
+    def ends_in_build(self) -> bool:
+        """Whether signed paths start as the API receives them (contract §1.1)."""
+        return urlsplit(self.base_url).path.rstrip("/").endswith("/build")
+
+
+def way_to(base_url: str, environment: dict[str, str], *, embedded: bool) -> Way:
+    """The way that the client will take; towards loopback it uses no proxy."""
+    host = urlsplit(base_url).hostname or ""
+    if embedded or is_loopback(host) or urllib.request.proxy_bypass(host):
+        return Way(base_url, embedded=embedded)
+    return Way(base_url, tuple(name for name in _PROXY_VARIABLES if environment.get(name, "").strip()))
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """The addresses of a host name. Raises `OSError`."""
+    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return sorted({str(address[0]) for *_, address in found})
+
+
+async def check_dns(way: Way, look_up: Resolve) -> Check:
+    """Whether the name of the API's host resolves, and to something that can be it."""
+    if way.embedded:
+        return skipped("dns", "the embedded sandbox needs no network.")
+    if _is_literal(way.host):
+        return skipped("dns", f"{way.host} is an address already.")
+    if way.proxies:
+        return skipped("dns", f"names are resolved by the proxy ({_listed(way.proxies)}).")
+    try:
+        addresses = await look_up(way.host, way.port)
+    except OSError:
+        addresses = []
+    if not addresses:
+        return failed("dns", f"{way.host} does not resolve.", "name_unknown")
+    if not is_loopback(way.host) and all(_is_nowhere(address) for address in addresses):
+        return failed("dns", f"{way.host} resolves to {addresses[0]}, which is not on the network.", "name_blocked")
+    count = "1 address" if len(addresses) == 1 else f"{len(addresses)} addresses"
+    return ok("dns", f"{way.host} has {count}.")
+
+
+async def check_connection(way: Way, asked: Asked) -> Check:
+    """What answered an unsigned request: the API, or something in the way."""
+    if asked.reached_the_api:
+        if way.embedded:
+            return ok("connection", "the embedded sandbox answers.")
+        who = "the sandbox" if HEADER_SANDBOX in (asked.received.headers if asked.received else {}) else "the API"
+        secured = "over TLS" if way.base_url.startswith("https") else "over plain HTTP on this machine"
+        through = f", proxy variables: {_listed(way.proxies)}" if way.proxies else ""
+        return ok("connection", f"{who} answers {secured}{through}, in {asked.round_trip_s:.2f} s.")
+    said, culprits = what_answered(way, asked)
+    if asked.code == "tls" and not way.proxies:
+        reason = await _tls_reason(way)
+        said += f" The reason: {reason}." if reason else ""
+    return failed("connection", said, *culprits)
+
+
+def what_answered(way: Way, asked: Asked) -> tuple[str, tuple[Culprit, ...]]:
+    """A sentence on an answer that was not the API's, and whose doing it can be."""
+    received = asked.error.received if asked.error else ""
+    proxies = f" Proxy variables are set: {_listed(way.proxies)}." if way.proxies else ""
+    page: tuple[Culprit, ...] = ("login_page",)
+    if way.proxies:
+        page = ("proxy_page", "login_page")
+    if not way.official:
+        page = ("base_url_wrong", *page[: 0 if is_loopback(way.host) else None])
+    match asked.code:
+        case "redirect":
+            if not way.ends_in_build and "another path" in received:
+                return f"redirected: {received}. The base URL does not end in /build.", ("base_url_without_build",)
+            return f"redirected: {received}.{proxies}", page
+        case "not_json" | "unexpected_answer":
+            return f"something else than the API answered with {received}.{proxies}", page
+        case "bad_gateway":
+            return f"the edge or a proxy answered with {received}.{proxies}", ("api_down", *page)
+        case "not_found" | "000002" | "uri_too_long":
+            wrong: Culprit = "api_changed" if way.official else "base_url_wrong"
+            return f"the host answers, but does not know the path: {received or 'a framework error'}.", (wrong,)
+        case "proxy":
+            return f"{received}.{proxies}", ("proxy_variable",)
+        case "dns":
+            return f"a name does not resolve.{proxies}", ("proxy_variable",) if way.proxies else ("name_unknown",)
+        case "refused":
+            nobody: Culprit = "proxy_variable" if way.proxies else "nothing_listens"
+            return f"nothing accepts connections at the {'proxy' if way.proxies else 'host'}.{proxies}", (nobody,)
+        case "tls":
+            return f"no trusted TLS connection to {way.host}.{proxies}", ("tls_untrusted",)
+        case "too_large":
+            return f"something else than the API answered with {received}.{proxies}", page
+        case _:
+            lost: tuple[Culprit, ...] = ("proxy_page", "no_network") if way.proxies else ("no_network",)
+            what = received or "the connection broke before the answer was complete"
+            return f"no answer: {what}.{proxies}", lost
+
+
+def check_clock(now: float, asked: Asked | None, recv_window_ms: int) -> Check:
+    """The local clock against the API's, where that is known; `now` is local wall time in Unix seconds."""
+    offset = asked.clock_offset_s if asked is not None else None
+    if offset is None or asked is None:
+        if now < _BUILT_AFTER_S:
+            return failed("clock", "this machine's clock shows a time before this program was written.", "clock_off")
+        return skipped("clock", "nothing answered that tells the API's time.")
+    side = "behind" if offset > 0 else "ahead of"
+    said = (
+        f"this machine's clock is {abs(offset):.1f} s {side} the API's, give or take {asked.round_trip_s / 2:.1f} s."
+    )
+    # Half of the round trip is not known to be the clock's fault.
+    if max(0.0, abs(offset) - asked.round_trip_s / 2) * 1000 > recv_window_ms:
+        corrected = " The server corrects for it, at the price of refused requests."
+        return failed("clock", said + corrected, "clock_off")
+    return ok("clock", said)
+
+
+async def _tls_reason(way: Way) -> str:
+    """Why certificates are refused, in the words of the TLS library; empty where they are not the reason."""
+    import truststore
+
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        with anyio.fail_after(_TLS_PATIENCE_S):
+            stream = await anyio.connect_tcp(way.host, way.port, tls=True, ssl_context=context)
+            await stream.aclose()
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message.rstrip(".")
+    except (OSError, TimeoutError):
+        return ""
+    return ""
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_nowhere(text: str) -> bool:
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names)

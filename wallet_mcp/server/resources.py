@@ -1,0 +1,100 @@
+"""Resources and completions: the chain list and the errors as a person reads them, and words a client can offer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+
+from wallet_mcp.server.guidance import CatalogRow, error_catalog
+from wallet_mcp.wallet.chain_text import clean
+from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
+
+CHAINS_URI: Final = "wallet://chains"
+ERRORS_URI: Final = "wallet://errors"
+ERROR_TEMPLATE: Final = "wallet://errors/{code}"
+_MARKDOWN: Final = "text/markdown"
+_MAX_COMPLETIONS: Final = 100
+
+RESOURCES: Final = (
+    types.Resource(
+        uri=CHAINS_URI,
+        name="chains",
+        title="Supported chains",
+        description="The chains that can be asked about: ids, names, short names, native coins.",
+        mime_type=_MARKDOWN,
+    ),
+    types.Resource(
+        uri=ERRORS_URI,
+        name="errors",
+        title="Errors and remedies",
+        description="Every error code: what happened, who acts, what to do.",
+        mime_type=_MARKDOWN,
+    ),
+)
+TEMPLATES: Final = (
+    types.ResourceTemplate(
+        uri_template=ERROR_TEMPLATE,
+        name="error",
+        title="One error and its remedy",
+        description="What one error code means and what to do, such as wallet://errors/40102.",
+        mime_type=_MARKDOWN,
+    ),
+)
+
+ServedChains = Callable[[], Awaitable[Sequence[Chain]]]
+
+
+async def read_resource(uri: str, served: ServedChains) -> types.ReadResourceResult:
+    """The text of a resource. Raises `MCPError` for a URI that is none."""
+    if uri == CHAINS_URI:
+        text = chains_page(await served())
+    elif uri == ERRORS_URI:
+        text = errors_page(error_catalog())
+    else:
+        row = next((row for row in error_catalog() if uri == f"{ERRORS_URI}/{row.code}"), None)
+        if row is None:
+            raise MCPError(types.INVALID_PARAMS, f"Unknown resource: {clean(uri, 80).text}", {"uri": uri[:200]})
+        text = f"# Error {row.code}\n\n{row.summary}. Who acts: {row.actor}.\n\n{row.next_step}\n"
+    return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, mime_type=_MARKDOWN, text=text)])
+
+
+def chains_page(chains: Iterable[Chain]) -> str:
+    """The chains as a Markdown table."""
+    rows = ["| id | name | short name | coin | honeypots checked |", "| --- | --- | --- | --- | --- |"]
+    rows += [
+        f"| {chain.id} | {chain.name} | {chain.short_name} | {chain.native_symbol or 'unknown'} "
+        f"| {'yes' if chain.honeypot_checked else 'no'} |"
+        for chain in chains
+    ]
+    return "\n".join(["# Supported chains", "", *rows, ""])
+
+
+def errors_page(catalog: Iterable[CatalogRow]) -> str:
+    """The remediation table as a person reads it."""
+    rows = ["| code | what happened | who acts | what to do |", "| --- | --- | --- | --- |"]
+    rows += [f"| `{row.code}` | {row.summary} | {row.actor} | {row.next_step} |" for row in catalog]
+    return "\n".join(["# Errors and remedies", "", *rows, ""])
+
+
+def complete(argument: str, value: str, labels: Iterable[str]) -> types.CompleteResult:
+    """What an argument of a prompt or of the error template may go on with: chains, wallet labels, error codes."""
+    words: list[str] = []
+    if argument in ("chain", "chains"):
+        words = [word for chain in KNOWN_CHAINS for word in (chain.short_name.lower(), chain.name, chain.id)]
+    elif argument == "address":
+        words = list(labels)
+    elif argument == "code":
+        words = [row.code for row in error_catalog()]
+    # In a list separated by commas the last word is the one being written.
+    head, separator, last = value.rpartition(",")
+    start = last.strip().casefold()
+    kept = f"{head}{separator} " if separator else ""
+    unique = {word.casefold(): word for word in reversed(words)}
+    found = [f"{kept}{word}" for folded, word in reversed(unique.items()) if folded.startswith(start)]
+    shown = found[:_MAX_COMPLETIONS]
+    return types.CompleteResult(
+        completion=types.Completion(values=shown, total=len(found), has_more=len(found) > len(shown))
+    )
