@@ -65,7 +65,7 @@ COMMON: dict[str, Any] = {"source": "live", "as_of": "2026-11-22T10:00:00Z", "ag
             {"complete": False, "incomplete_because": "older transactions follow", "notes": ["One.", "Two."]},
             [
                 "Source: live, as of 2026-11-22T10:00:00Z, 7 s old.",
-                "Complete: no. older transactions follow.",
+                "Complete: no, older transactions follow.",
                 "Note: One.",
                 "Note: Two.",
             ],
@@ -73,12 +73,12 @@ COMMON: dict[str, Any] = {"source": "live", "as_of": "2026-11-22T10:00:00Z", "ag
         (
             {
                 "complete": False,
-                "incomplete_because": "it ended!",
+                "incomplete_because": "it ended.",
                 "next": NextCall(tool="t", arguments={"a": ["x", 1]}),
             },
             [
                 "Source: live, as of 2026-11-22T10:00:00Z, 7 s old.",
-                "Complete: no. it ended!",
+                "Complete: no, it ended.",
                 'Next: t {"a": ["x", 1]}',
             ],
         ),

@@ -303,7 +303,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 # What the text says in other words than the structure's own, by tool and path.
 _IN_WORDS: Final[Mapping[tuple[str, Any], str]] = {
     ("complete", True): "Complete: yes.",
-    ("complete", False): "Complete: no.",
+    ("complete", False): "Complete: no",
     ("stale", True): "old, stale.",
     ("found", False): "was not found",
     ("found", True): "(status",

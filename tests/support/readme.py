@@ -34,8 +34,8 @@ Upstream said: "..."   (where it adds something)
 Trace: id at time      (where something was sent)
 ```
 
-"Who acts" is the model (it corrects its call), the operator (whoever runs the server) or nobody (only time helps). This page
-is generated from `prompts/remediation.toml`; families such as `401xx` stand for codes that nobody has seen yet.
+"Who acts" is the model (it corrects its call), the operator (whoever runs the server) or nobody (only time helps).
+This page is generated from `prompts/remediation.toml`; families such as `401xx` stand for codes not seen yet.
 
 {error_table()}
 """

@@ -12,6 +12,19 @@ from wallet_mcp.server.problems import SetupProblem
 from wallet_mcp.server.units import AmountUnits
 from wallet_mcp.settings import Settings
 from wallet_mcp.wallet_api.endpoints import WalletApi
+from wallet_mcp.wallet_api.errors import ApiError
+from wallet_mcp.wallet_api.retry import Outcome, RateHeaders
+
+ProbeResult = tuple[RateHeaders, Outcome] | ApiError
+"""What a signed probe met."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptProbe:
+    """The outcome of a probe and when it was made (event-loop seconds)."""
+
+    at: float
+    result: ProbeResult
 
 
 @dataclass(slots=True)
@@ -26,6 +39,7 @@ class Services:
     wall: Callable[[], float]
     units: AmountUnits = field(default_factory=AmountUnits)
     joint_history: bool = True
+    probe: KeptProbe | None = None
 
     def now(self) -> float:
         """The API's time as far as it is known, in Unix seconds."""

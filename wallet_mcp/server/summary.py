@@ -40,14 +40,20 @@ class FeeRow(Part):
     symbol: str
 
 
-def total_rows(context: ToolContext, found: Iterable[Transaction], chains: Mapping[str, Chain]) -> list[TotalRow]:
-    """The totals of successful transactions; transfers of nothing and to oneself are in none."""
+def total_rows(
+    context: ToolContext, found: Iterable[Transaction], chains: Mapping[str, Chain], direction: str = "any"
+) -> list[TotalRow]:
+    """The totals of successful transactions; transfers of nothing and to oneself are in none.
+
+    With a `direction` only that side is summed: the other side of the transactions found is not all there was.
+    """
     flows = [
         flow
         for transaction in found
         if transaction.status == "success"
         for movement in transaction.movements
         if (flow := _flow(context, movement, chains[transaction.chain])) is not None
+        and direction in ("any", flow.direction)
     ]
     return [TotalRow.model_validate(_total_fields(total)) for total in totals_of(flows)]
 

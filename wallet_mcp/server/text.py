@@ -42,8 +42,8 @@ def closing(output: ToolOutput) -> list[str]:
     if output.complete:
         lines.append("Complete: yes.")
     else:
-        because = f" {_sentence(output.incomplete_because)}" if output.incomplete_because is not MISSING else ""
-        lines.append(f"Complete: no.{because}")
+        because = "" if output.incomplete_because is MISSING else f", {output.incomplete_because.rstrip('.')}"
+        lines.append(f"Complete: no{because}.")
     if output.notes is not MISSING:
         lines += [f"Note: {note}" for note in output.notes]
     if output.next is not MISSING:
@@ -54,7 +54,3 @@ def closing(output: ToolOutput) -> list[str]:
 def compact(value: object) -> str:
     """Compact JSON, as a model can paste it into a call."""
     return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."

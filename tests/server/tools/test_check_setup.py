@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -51,11 +52,10 @@ async def test_a_good_set_up_is_ready(face: Face) -> None:
     }
 
 
-async def test_it_probes_past_the_cache_each_time(face: Face) -> None:
+async def test_it_probes_past_the_cache(face: Face) -> None:
     await face.answer("wallet_list_chains")
-    for _ in range(2):
-        await face.answer(TOOL)
-    assert len(face.sent("supported/chain")) == 3
+    await face.answer(TOOL)
+    assert len(face.sent("supported/chain")) == 2
 
 
 async def test_ed25519_keys_are_named(era: Era) -> None:
@@ -199,3 +199,28 @@ def test_its_fields_are_those_of_the_design() -> None:
     output = DEFINITION.definition.output_schema
     assert output is not None
     assert set(output["properties"]) == {*FIELDS, *COMMON}
+
+
+async def test_repeated_calls_share_one_probe_for_ten_minutes(era: Era) -> None:
+    async with connect(era) as face:
+        first = await face.answer(TOOL)
+        await asyncio.sleep(590)
+        again = await face.answer(TOOL)
+        assert len(face.sandbox.requests) == 1
+        assert (again["as_of"], again["age_seconds"]) == (first["as_of"], 590)
+        assert "made 590 s ago" in again.notes
+        await asyncio.sleep(11)
+        assert (await face.answer(TOOL))["age_seconds"] == 0
+        assert len(face.sandbox.requests) == 2
+
+
+@pytest.mark.parametrize(("kind", "requests"), [("40104", 1), ("bad_gateway", 2)])
+async def test_a_failure_is_kept_unless_time_may_end_it(kind: str, requests: int) -> None:
+    fault = Fault("html502" if kind == "bad_gateway" else kind)
+    async with connect(faults=(fault,)) as face:
+        before = await face.answer(TOOL)
+        assert before["probe"]["outcome"] == "failed"
+        sent = len(face.sandbox.requests)
+        await asyncio.sleep(30)
+        await face.answer(TOOL)
+        assert len(face.sandbox.requests) == sent * requests

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Literal
 
 from pydantic import MISSING, Field
 
 from wallet_mcp.server.arguments import ToolInput
-from wallet_mcp.server.context import ToolContext, setup_problem
+from wallet_mcp.server.context import KeptProbe, ProbeResult, ToolContext, setup_problem
 from wallet_mcp.server.guidance import Failure, explain
 from wallet_mcp.server.output import Part, Source, ToolOutput
 from wallet_mcp.server.text import closing
@@ -17,6 +18,8 @@ from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL
 from wallet_mcp.wallet_api.errors import ApiError
 
 NAME = "wallet_check_setup"
+PROBE_KEPT_S = 600.0
+"""Seconds for which the outcome of a probe serves repeated calls: a model in a loop must not use up the rate."""
 
 
 class Input(ToolInput):
@@ -74,9 +77,9 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         failure = explain(setup_problem(settings), context.call)
         fields["probe"] = Probe(outcome="not_sent", error=str(failure.meta["code"]), what_to_do=_next_step(failure))
         return _output(context, settings, False, fields)
-    try:
-        rate, outcome = await context.api.probe(deadline=context.deadline)
-    except ApiError as error:
+    result = await _probe(context)
+    if isinstance(result, ApiError):
+        error = result
         failure = explain(error, context.call)
         code = str(failure.meta["code"])
         probe: dict[str, object] = {"outcome": "failed", "error": code, "what_to_do": _next_step(failure)}
@@ -88,12 +91,34 @@ async def run(context: ToolContext, arguments: Input) -> Output:
             probe["trace_id"] = failure.meta["trace_id"]
         fields["probe"] = Probe.model_validate(probe)
         return _output(context, settings, False, fields | _clock(context))
+    rate, outcome = result
     context.provenance.oldest = outcome.server_time
     context.provenance.sandbox = outcome.exchange.sandbox
     numbers = {"limit": rate.limit, "remaining": rate.remaining, "used_weight": rate.used_weight}
     fields["rate"] = Rate.model_validate({name: value for name, value in numbers.items() if value is not None})
     fields["probe"] = Probe(outcome="ok")
     return _output(context, settings, True, fields | _clock(context))
+
+
+async def _probe(context: ToolContext) -> ProbeResult:
+    """The outcome of one signed request, an error included; a kept one while it is fresh.
+
+    Only what time alone would not change is kept: the next call after a timeout should try again.
+    """
+    now = asyncio.get_running_loop().time()
+    kept = context.services.probe
+    if kept is not None and now - kept.at < PROBE_KEPT_S:
+        context.provenance.age_s = now - kept.at
+        context.note(f"The probe was made {int(now - kept.at)} s ago; a new one is made after ten minutes.")
+        return kept.result
+    result: ProbeResult
+    try:
+        result = await context.api.probe(deadline=context.deadline)
+    except ApiError as error:
+        result = error
+    passing = isinstance(result, ApiError) and explain(result, context.call).meta["retryable"]
+    context.services.probe = None if passing else KeptProbe(asyncio.get_running_loop().time(), result)
+    return result
 
 
 def _output(context: ToolContext, settings: Settings, ready: bool, fields: dict[str, object]) -> Output:

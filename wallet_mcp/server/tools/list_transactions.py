@@ -190,7 +190,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         context.note(f"For what could not be read, also call {call.tool} {compact(call.arguments)}")
     sums: dict[str, Any] = {}
     if whole:
-        sums = {"totals": total_rows(context, everything, by_id)}
+        sums = {"totals": total_rows(context, everything, by_id, arguments.direction)}
         # Who pays a fee does not depend on which movements were asked for.
         sums["fees_paid"] = fee_rows(scan.seen, address.text, by_id)
         for note in unit_notes_of({row.unit for row in sums["totals"]}):
@@ -341,8 +341,9 @@ TOOL = Tool(
     description=(
         "List what an address sent and received, newest first, on one, several or all supported chains, merged by"
         " time; rows of one hash are one transaction. Use it for recent activity or a span of time; use "
-        "wallet_get_transaction for a known hash. With begin the whole span is read, and totals and fees of it are "
-        "given. The API keeps six months. searched tells the span really looked at. Data at most 15 s old."
+        "wallet_get_transaction for a known hash. With begin the whole span is read, and totals and fees of it "
+        "are given (limit=1 for these alone). The API keeps six months. searched tells the span really looked at."
+        " Data at most 15 s old."
     ),
     input_model=Input,
     output_model=Output,

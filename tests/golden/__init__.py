@@ -1,0 +1,1 @@
+"""What the tools say on the sandbox's wallets, word for word, one file for each answer."""
