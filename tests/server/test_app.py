@@ -219,12 +219,12 @@ async def test_an_answer_and_a_failure_can_stand_side_by_side(face: Face) -> Non
 async def test_a_client_that_asks_is_told_the_progress(era: Era) -> None:
     told: list[tuple[float, float | None, str | None]] = []
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
-        told.append((done, total, message))
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total, message))
 
     async with connect(era, rate=50) as face:
         arguments = {"address": face.wallets["whale"], "chains": ["56"], "limit": 1}
-        result = await face.client.call_tool("wallet_get_portfolio", arguments, progress_callback=progress)
+        result = await face.client.call_tool("wallet_get_portfolio", arguments, progress_callback=note)
         assert not result.is_error
         await asyncio.sleep(1)
         assert [done for done, _, _ in told] == list(range(1, 23))

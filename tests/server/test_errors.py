@@ -40,6 +40,7 @@ pytestmark = pytest.mark.anyio
 
 CALLS: Mapping[str, dict[str, Any]] = {
     "wallet_list_chains": {},
+    "wallet_get_portfolio": {"address": STRANGER, "chains": ["1"]},
     "wallet_list_balances": {"address": STRANGER, "chain": "1"},
     "wallet_get_token_balances": {"address": STRANGER, "tokens": ["1:0xdac17f958d2ee523a2206206994597c13d831ec7"]},
     "wallet_list_transactions": {"address": STRANGER, "chains": ["1"]},

@@ -138,6 +138,16 @@ def test_fees_are_those_the_address_paid_by_chain() -> None:
     ]
 
 
+@pytest.mark.parametrize(("direction", "sides"), [("any", {"in", "out"}), ("in", {"in"}), ("out", {"out"})])
+def test_only_wanted_movements_are_summed(direction: str, sides: set[str]) -> None:
+    found = [transaction(move("in", "5"), move("out", "3")), transaction(move("out", "3"), move("in", "5"))]
+    (row,) = total_rows(context(), found, BY_ID, lambda movement: direction in ("any", movement.direction))
+    expected = {"in": "0.00001", "out": "0.000006"}
+    assert {side: value for side, value in row.model_dump().items() if side in expected} == {
+        side: expected[side] for side in sides
+    }
+
+
 @given(st.lists(st.tuples(st.integers(1, 10**40), st.sampled_from(["in", "out"]))))
 def test_totals_are_the_exact_sums(moves: list[tuple[int, str]]) -> None:
     rows = totals([transaction(move(direction, str(amount))) for amount, direction in moves])

@@ -14,6 +14,7 @@ from wallet_mcp.settings import Credentials, Settings, load_settings
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
 
+LIVE_KEYS_NOTE = "Sandbox mode: the live keys that are set are not used."
 _EMBEDDED_URL = "https://sandbox.invalid/build"
 """A host that can never resolve: should the embedded sandbox not be in the way, nothing leaves."""
 
@@ -30,9 +31,12 @@ def server_from_environment(*, sandbox: bool, environment: Mapping[str, str] | N
 
     from wallet_mcp.sandbox.app import Sandbox
 
+    chosen = sandbox_settings(settings)
+    if LIVE_KEYS_NOTE in chosen.notes:
+        logging.getLogger("wallet_mcp").warning(LIVE_KEYS_NOTE)
     stand_in = Sandbox()
     return build_server(
-        sandbox_settings(settings),
+        chosen,
         httpx.ASGITransport(app=stand_in, raise_app_exceptions=False),
         sandbox_wallets=stand_in.wallets,
     )
@@ -47,7 +51,7 @@ def sandbox_settings(settings: Settings) -> Settings:
 
     notes = settings.notes
     if settings.api_key_present or settings.bad_credentials:
-        notes = (*notes, "Sandbox mode: the live keys that are set are not used.")
+        notes = (*notes, LIVE_KEYS_NOTE)
     return replace(
         settings,
         credentials=Credentials(SecretStr(SANDBOX_API_KEY), HmacSigner(SecretStr(SANDBOX_SECRET_KEY))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -41,19 +41,21 @@ class FeeRow(Part):
 
 
 def total_rows(
-    context: ToolContext, found: Iterable[Transaction], chains: Mapping[str, Chain], direction: str = "any"
+    context: ToolContext,
+    found: Iterable[Transaction],
+    chains: Mapping[str, Chain],
+    wanted: Callable[[Movement], bool] = lambda _movement: True,
 ) -> list[TotalRow]:
     """The totals of successful transactions; transfers of nothing and to oneself are in none.
 
-    With a `direction` only that side is summed: the other side of the transactions found is not all there was.
+    Only movements that are `wanted` are summed: what else moved in the transactions found is not all there was.
     """
     flows = [
         flow
         for transaction in found
         if transaction.status == "success"
         for movement in transaction.movements
-        if (flow := _flow(context, movement, chains[transaction.chain])) is not None
-        and direction in ("any", flow.direction)
+        if wanted(movement) and (flow := _flow(context, movement, chains[transaction.chain])) is not None
     ]
     return [TotalRow.model_validate(_total_fields(total)) for total in totals_of(flows)]
 

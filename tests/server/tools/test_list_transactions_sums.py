@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from tests.support.truth import amount_fields, history, pays_fee, shown_movement
 from wallet_mcp.sandbox.world import Movement, Transaction
 from wallet_mcp.sandbox.world_chains import CHAIN_BY_ID
 from wallet_mcp.sandbox.world_model import canonical, plain
+from wallet_mcp.server import scan as scanning
 from wallet_mcp.wallet.labels import parse_labels
 
 TOOL = "wallet_list_transactions"
@@ -38,13 +40,13 @@ def ways(tx: Transaction, me: str) -> list[tuple[str, Movement]]:
     ]
 
 
-def total_rows(found: Iterable[Transaction], me: str) -> list[dict[str, Any]]:
+def total_rows(found: Iterable[Transaction], me: str, asked: str = "any") -> list[dict[str, Any]]:
     """The totals in base units, as a table of what the world moved, each row by chain and contract."""
     sums: dict[tuple[str, str], dict[str, int]] = {}
     example: dict[tuple[str, str], Movement] = {}
     for tx in found:
         for way, move in ways(tx, me):
-            if tx.status == "success" and way in ("in", "out") and move.raw:
+            if tx.status == "success" and way in ("in", "out") and asked in ("any", way) and move.raw:
                 key = (tx.chain, move.contract)
                 example.setdefault(key, move)
                 sums.setdefault(key, {"in": 0, "out": 0})[way] += move.raw
@@ -121,7 +123,7 @@ async def test_a_direction_narrows_list_and_totals_but_not_the_fees(era: Era, di
         wanted = [tx for tx in found if {direction, "self"} & {way for way, _ in ways(tx, me)}]
         assert unfolded(answer) == [transaction_row(tx, wallet) for tx in wanted]
         assert 0 < len(wanted) < len(found)
-        assert by_asset(answer["totals"]) == total_rows(wanted, me)
+        assert by_asset(answer["totals"]) == total_rows(wanted, me, direction)
         assert sorted(answer["fees_paid"], key=lambda row: row["chain"]) == fee_rows(found, wallet)
 
 
@@ -145,6 +147,17 @@ async def test_a_counterparty_narrows_the_list_and_may_be_a_label(era: Era) -> N
                 TOOL, address=wallet, chains=CHAINS, begin="30d", counterparty=given, limit=100
             )
             assert unfolded(answer) == [transaction_row(tx, wallet) for tx in wanted]
+            # What moved with others in the same transactions is in no total.
+            for way in ("in", "out"):
+                found: dict[tuple[str, str], Decimal] = {}
+                for tx in wanted:
+                    for side, move in ways(tx, me):
+                        party = move.sender if side == "in" else move.recipient
+                        if tx.status == "success" and side == way and other in party.split(","):
+                            key = (tx.chain, move.symbol)
+                            found[key] = found.get(key, Decimal(0)) + Decimal(move.raw).scaleb(-move.decimals)
+                told = {(row["chain"], row["symbol"]): Decimal(row[way]) for row in answer["totals"] if way in row}
+                assert told == {key: amount for key, amount in found.items() if amount}
 
 
 async def test_next_keeps_the_filters_and_its_cursor_belongs_to_them(face: Face) -> None:
@@ -278,3 +291,17 @@ async def test_a_failure_that_may_pass_is_no_refusal(era: Era, code: int) -> Non
         asked.clear()
         await face.answer(TOOL, address=STRANGER, chains=["1", "56"], limit=7)
         assert asked == ["1,56"]
+
+
+async def test_a_span_of_more_pages_than_may_be_read_has_no_totals_and_says_so(era: Era) -> None:
+    def reply(request: httpx.Request) -> Made:
+        number = int(request.url.params.get("cursor", 0))
+        return [entry(told(f"0x{number:x}", at=1_795_000_000_000 - number), cursor=str(number + 1))]
+
+    async with connect(era, settings=custom_settings(), transport=Upstream(reply)) as face:
+        with patch.object(scanning, "MAX_REQUESTS", 5):
+            answer = await face.answer(TOOL, address=STRANGER, chains=["1"], begin="60d", limit=2)
+        assert "the search reached its limit of time or requests" in answer["incomplete_because"]
+        assert not {"totals", "fees_paid"} & answer.structure.keys()
+        assert [row["hash"] for row in answer["transactions"]] == ["0x0", "0x1"]
+        assert answer["next"]["arguments"]["limit"] == 2

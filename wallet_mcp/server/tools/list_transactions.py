@@ -31,7 +31,7 @@ from wallet_mcp.wallet.addresses import Address, same_address
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.cursor import BadCursor, Position, decode_cursor, encode_cursor, question_digest
 from wallet_mcp.wallet.flows import suspicions
-from wallet_mcp.wallet.history import Transaction
+from wallet_mcp.wallet.history import Movement
 from wallet_mcp.wallet.times import TIME_RULE, BadTime, iso_ms, months_before, parse_time
 
 NAME = "wallet_list_transactions"
@@ -139,13 +139,17 @@ async def run(context: ToolContext, arguments: Input) -> Output:
             rule = "the cursor from next of an earlier answer, together with that call's other arguments, unchanged"
             rule = f"{rule}; this one is {bad}. Leave it out to start anew"
             raise ArgumentProblem("cursor", rule, shown(arguments.cursor)) from None
+
+    def wanted(movement: Movement) -> bool:
+        return _is_wanted(movement, arguments.direction, other)
+
     question = Question(address.text, contract, begin_ms, end_ms, after)
     scan = await scan_history(
         context,
         chains,
         question,
         arguments.limit,
-        wanted=lambda found: _wanted(found, arguments.direction, other),
+        wanted=lambda found: any(wanted(movement) for movement in found.movements),
         # A span with a beginning is read whole, for its totals; without one it may be half a year.
         to_end=after is None and begin_ms is not None,
     )
@@ -190,7 +194,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         context.note(f"For what could not be read, also call {call.tool} {compact(call.arguments)}")
     sums: dict[str, Any] = {}
     if whole:
-        sums = {"totals": total_rows(context, everything, by_id, arguments.direction)}
+        sums = {"totals": total_rows(context, everything, by_id, wanted)}
         # Who pays a fee does not depend on which movements were asked for.
         sums["fees_paid"] = fee_rows(scan.seen, address.text, by_id)
         for note in unit_notes_of({row.unit for row in sums["totals"]}):
@@ -220,12 +224,10 @@ def _counterparty(context: ToolContext, arguments: Input) -> Address | None:
     return named[1] if named is not None else find_address(arguments.counterparty, "counterparty")
 
 
-def _wanted(found: Transaction, direction: str, other: Address | None) -> bool:
-    """Whether a movement of the transaction has the direction and the counterparty asked for."""
-    return any(
-        (direction == "any" or movement.direction in (direction, "self"))
-        and (other is None or any(same_address(party, other.text) for party in movement.counterparties))
-        for movement in found.movements
+def _is_wanted(movement: Movement, direction: str, other: Address | None) -> bool:
+    """Whether a movement has the direction and the counterparty asked for."""
+    return (direction == "any" or movement.direction in (direction, "self")) and (
+        other is None or any(same_address(party, other.text) for party in movement.counterparties)
     )
 
 
