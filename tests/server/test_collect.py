@@ -119,7 +119,7 @@ async def test_a_page_that_comes_twice_ends_its_chain_and_no_other() -> None:
 
 @pytest.mark.parametrize("fault", ["refused", "of another chain"])
 async def test_a_chain_that_fails_later_leaves_nothing_of_itself(fault: str) -> None:
-    second: Made = refusal(40304) if fault == "refused" else [row(101, "56")]
+    second: Made = refusal(40411) if fault == "refused" else [row(101, "56")]
     context = context_on(Pages({"1": [full(1), second], "56": [[row(1, "56")]]}))
     collected = await collect(context, "1", "56")
     assert list(collected.failures) == ["1"]
@@ -127,7 +127,7 @@ async def test_a_chain_that_fails_later_leaves_nothing_of_itself(fault: str) -> 
 
 
 async def test_when_every_chain_fails_the_first_asked_for_is_told() -> None:
-    pages = Pages({"1": [refusal(40304)], "56": [refusal(40002)]})
+    pages = Pages({"1": [refusal(40411)], "56": [refusal(40002)]})
     with pytest.raises(ApiError) as caught:
         await collect(context_on(pages), "56", "1")
     assert caught.value.code == 40002

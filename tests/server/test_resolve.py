@@ -81,11 +81,11 @@ async def test_the_list_as_an_answer_counts_as_one() -> None:
 
 @pytest.mark.anyio
 async def test_the_table_serves_with_a_note_when_the_list_cannot_be_had() -> None:
-    context, _ = context_on(refusal(40304))
+    context, _ = context_on(refusal(40411))
     assert await served_chains(context) == KNOWN_CHAINS
     assert await served_chains(context) == KNOWN_CHAINS
     (note,) = context.notes
-    assert "error 40304" in note
+    assert "error 40411" in note
     with pytest.raises(ApiError):
         await listed_chains(context)
 

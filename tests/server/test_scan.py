@@ -63,7 +63,7 @@ class History:
         query = dict(request.url.params)
         self.asked.append(query)
         if len(self.asked) in self.failing:
-            return refusal(40304)
+            return refusal(40411)
         chains = query["chains"].split(",")
         if len(chains) > 1 and not self.joint:
             return refusal(40001, "chains: only a single chain is supported")
@@ -231,7 +231,7 @@ def test_pending_transactions_without_a_time_come_first_and_only_once() -> None:
 def test_when_nothing_can_be_read_the_first_error_is_raised() -> None:
     with pytest.raises(ApiError) as caught:
         run(History({}, failing=frozenset({1, 2, 3})), ["1", "56"], 5)
-    assert caught.value.code == 40304
+    assert caught.value.code == 40411
 
 
 def test_a_chain_that_fails_at_once_leaves_the_others_whole() -> None:

@@ -361,10 +361,14 @@ def _check_portfolio(structure: Mapping[str, Any], lines: Sequence[str]) -> None
     where = f"Holdings {offset + 1} to {offset + shown} of {count}:"
     assert (where if shown else f"No holding to list at offset {offset}; {count} in all.") in lines
     groups = []
-    for name, words in (("below_minimum", "below the minimum"), ("unpriced", "unpriced"), ("risk", "risk")):
+    for name, words in (
+        ("below_minimum", "below the minimum, counted and not listed"),
+        ("unpriced", "unpriced"),
+        ("risk", "risk"),
+    ):
         value = structure[name].get("value_usd")
         groups.append(f"{structure[name]['count']} {words}" + (f" ({value} USD)" if value is not None else ""))
-    assert f"Not listed: {', '.join(groups)}." in lines
+    assert f"{groups[0]}. In no total: {groups[1]}, {groups[2]}." in lines
     unchecked = [row["chain"] for row in structure["by_chain"] if row.get("honeypot_checked") is False]
     told = [line for line in lines if line.startswith("Honeypots unchecked")]
     assert told == ([f"Honeypots unchecked on {', '.join(unchecked)}."] if unchecked else [])

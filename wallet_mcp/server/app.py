@@ -40,6 +40,7 @@ from wallet_mcp.wallet.chain_text import clean
 from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
 from wallet_mcp.wallet_api.endpoints import ApiConfig, WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
+from wallet_mcp.wallet_api.patience import will_wait
 
 logger = logging.getLogger("wallet_mcp")
 
@@ -120,6 +121,11 @@ class WalletServer:
         self, _context: ServerRequestContext[None], params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
         """A prompt with its arguments filled in. Raises `MCPError` for a wrong name or argument."""
+        arguments = params.arguments or {}
+        for name, value in without_secrets(arguments).items():
+            if value != arguments[name]:
+                message = f"argument {clean(name, 40).text} may be a private key or a seed phrase; it was not used"
+                raise MCPError(types.INVALID_PARAMS, message)
         return prompts.render(params.name, params.arguments)
 
     async def list_resources(
@@ -182,7 +188,9 @@ class WalletServer:
             place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace is not None else "unknown"
             logger.error("%s: internal error %s at %s", context.call.tool, type(error).__name__, place)
         call = context.call
-        if isinstance(error, ApiError) and error.held and error.retry_after_s is not None:
+        # Promised only where an early repeat would really be held: it must fit that call's deadline.
+        fits = isinstance(error, ApiError) and will_wait(error, context.settings.deadline_s)
+        if isinstance(error, ApiError) and fits and error.retry_after_s is not None:
             now = context.now()
             call = replace(call, wall_now=now, held_until=now + error.retry_after_s)
         failure = explain(error, call)

@@ -10,10 +10,11 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import ErrorDetails
 
 from wallet_mcp.server.problems import ArgumentProblem
@@ -59,6 +60,20 @@ def _number_in_quotes(value: object) -> object:
 
 NUMBER = BeforeValidator(_number_in_quotes)
 """Makes a strict `float` take a number in quotes."""
+
+
+WalletArgument = Annotated[
+    str, Field(max_length=MAX_TEXT, description="Wallet address"), Rule("a wallet address"), NoEcho()
+]
+"""The wallet that a tool is asked about: an address or a configured label."""
+
+ChainsArgument = Annotated[
+    Annotated[list[Annotated[str, Field(max_length=MAX_TEXT)]], Field(min_length=1, max_length=20)]
+    | SkipJsonSchema[None],
+    Rule('a list of chains by id, name or short name, such as ["bsc", "1"]'),
+    Field(description="Default: every supported chain of the address's family"),
+]
+"""The chains of a wallet to look at."""
 
 
 class ToolInput(BaseModel):

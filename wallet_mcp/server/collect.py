@@ -33,6 +33,7 @@ class Collected:
     failures: dict[str, ApiError] = field(default_factory=dict)
     capped: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
+    hopeless: ApiError | None = None
 
 
 async def collect_holdings(context: ToolContext, address: Address, chains: Sequence[Chain]) -> Collected:
@@ -44,7 +45,9 @@ async def collect_holdings(context: ToolContext, address: Address, chains: Seque
     collected = Collected()
     async with anyio.create_task_group() as group:
         for chain in chains:
-            group.start_soon(_collect_chain, context, address, chain, collected)
+            group.start_soon(_collect_chain, context, address, chain, collected, group.cancel_scope)
+    if collected.hopeless is not None:
+        raise collected.hopeless
     if len(collected.failures) == len(chains):
         raise collected.failures[chains[0].id]
     order = {chain.id: index for index, chain in enumerate(chains)}
@@ -52,7 +55,9 @@ async def collect_holdings(context: ToolContext, address: Address, chains: Seque
     return collected
 
 
-async def _collect_chain(context: ToolContext, address: Address, chain: Chain, collected: Collected) -> None:
+async def _collect_chain(
+    context: ToolContext, address: Address, chain: Chain, collected: Collected, all_chains: anyio.CancelScope
+) -> None:
     seen: set[str] = set()
     until = context.deadline - _RESERVE_S
     page = 0
@@ -68,6 +73,9 @@ async def _collect_chain(context: ToolContext, address: Address, chain: Chain, c
             )
             found = [holding_of(row, chain) for row in answer.data.token_assets]
         except ApiError as error:
+            if error.concerns_every_call:
+                collected.hopeless = error
+                all_chains.cancel()
             collected.failures[chain.id] = error
             # A chain in part would make a total that covers nobody knows what.
             collected.holdings[:] = [holding for holding in collected.holdings if holding.chain != chain.id]

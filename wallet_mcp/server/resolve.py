@@ -33,6 +33,8 @@ async def served_chains(context: ToolContext) -> tuple[Chain, ...]:
         # Not counted as a part of the answer: the list is an hour old and would age what it only led to.
         return _chains_of(await context.api.supported_chains(deadline=context.deadline))
     except ApiError as error:
+        if error.concerns_every_call:
+            raise
         context.note(
             f"The live chain list could not be had (error {error.code}); the built-in list of {len(KNOWN_CHAINS)} "
             "chains was used."

@@ -80,6 +80,7 @@ async def scan_history(
     limit: int,
     *,
     wanted: Callable[[Transaction], bool] = lambda _transaction: True,
+    filtered: bool = False,
     to_end: bool = False,
 ) -> Scan:
     """Up to `limit` transactions after the question's position that are `wanted`; with `to_end` the whole span.
@@ -88,7 +89,8 @@ async def scan_history(
     """
     scan = Scan()
     budget = _Budget(context.deadline - _RESERVE_S)
-    page = PAGE_LIMIT if to_end else min(PAGE_LIMIT, 2 * limit + 10)
+    # Where most of a page may not be wanted, small pages would use up the requests.
+    page = PAGE_LIMIT if to_end or filtered else min(PAGE_LIMIT, 2 * limit + 10)
     streams = [_ChainStream(context, chain, question, page, budget, scan) for chain in chains]
     await _first_pages(context, chains, question, page, streams, budget)
     async with anyio.create_task_group() as group:
@@ -149,6 +151,8 @@ async def _first_pages(
             deadline=context.deadline,
         )
     except ApiError as error:
+        if error.concerns_every_call:
+            raise
         if error.code not in (40001, 50000):
             return
         # A busy chain fails for all of them; a refusal is for good.

@@ -14,7 +14,12 @@ from wallet_mcp.server.units import amount_fields, decimals_of
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.flows import Flow, FlowTotal, fees_paid, totals_of
 from wallet_mcp.wallet.history import Movement, Transaction
-from wallet_mcp.wallet.money import plain, scale
+from wallet_mcp.wallet.money import plain, scale, total
+
+UNCLEAR_FEES_NOTE = (
+    "fees_paid is what this wallet certainly paid. fees_unclear belongs to tokens that left it without a row that "
+    "tells the sender: most likely it paid these too; wallet_get_transaction tells."
+)
 
 
 class TotalRow(Part):
@@ -65,6 +70,19 @@ def fee_rows(found: Sequence[Transaction], address: str, chains: Mapping[str, Ch
     return [
         FeeRow(chain=chain, amount=plain(amount), symbol=chains[chain].native_symbol or "")
         for chain, amount in fees_paid(found, address)
+    ]
+
+
+def unclear_fee_rows(found: Sequence[Transaction], chains: Mapping[str, Chain]) -> list[FeeRow]:
+    """The fees of transactions in which the address sent something and the rows do not tell who paid."""
+    fees: dict[str, list[Decimal]] = {}
+    for transaction in found:
+        sent = transaction.direction in ("out", "both", "self")
+        if sent and transaction.fee and not transaction.fee_payer and transaction.status != "pending":
+            fees.setdefault(transaction.chain, []).append(Decimal(transaction.fee))
+    return [
+        FeeRow(chain=chain, amount=plain(total(amounts)), symbol=chains[chain].native_symbol or "")
+        for chain, amounts in fees.items()
     ]
 
 

@@ -93,6 +93,13 @@ class ApiError(Exception):
         return f"ApiError({self})"
 
     @property
+    def concerns_every_call(self) -> bool:
+        """Whether any other call would meet the same: it is about the key, the place or the way, not the question."""
+        if isinstance(self.code, int):
+            return self.code // 100 in (401, 403)
+        return self.code in ("tls", "redirect", "proxy")
+
+    @property
     def sent(self) -> bool:
         """Whether a request left this machine."""
         return bool(self.exchange.request_time)

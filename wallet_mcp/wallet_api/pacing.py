@@ -87,6 +87,11 @@ class Window:
         Raises `ApiError` `busy` at once when the place would come too late, with the time after which it would not;
         and at the deadline when the requests in flight took longer than could be known.
         """
+        quiet = self._quiet_until / _NS
+        if quiet > deadline:
+            # Nobody queues: the gateway itself has asked for this long.
+            wait_s = math.ceil(quiet - _now() / _NS)
+            raise ApiError(code=42900, retry_after_s=wait_s, attempts=0)
         waiter = _Waiter(self.ticket() if ticket is None else ticket)
         wait = self.expected_wait(waiter.ticket)
         late = _now() / _NS + wait - deadline

@@ -26,6 +26,11 @@ _ROOM_S = 2.0
 _MAX_KEPT = 1_000
 
 
+def will_wait(error: ApiError, deadline_s: float) -> bool:
+    """Whether the same call, sent again at once with a whole deadline, would be held until its time has come."""
+    return error.held and error.retry_after_s is not None and error.retry_after_s + _ROOM_S <= deadline_s
+
+
 @dataclass(frozen=True, slots=True)
 class _Hold:
     code: Code

@@ -113,7 +113,7 @@ class Caller:
                 outcome = await self._attempt(call, deadline, ticket)
                 return replace(outcome, attempts=attempts + 1, elapsed_s=loop.time() - started)
             except ApiError as error:
-                if error.code == "busy" and last is not None:
+                if error.attempts == 0 and last is not None:
                     last.elapsed_s = loop.time() - started
                     raise last from None  # the queue is only why there is no further attempt
                 attempts += error.attempts
@@ -121,7 +121,7 @@ class Caller:
                 error.elapsed_s = loop.time() - started
                 failures[_failure_of(error)] += 1
                 wait = self._wait_before_retry(error, failures)
-                if error.code == 42900:
+                if error.code == 42900 and error.exchange.http_status is not None:
                     self._window.refused(_quiet_time(error) + self._rng.uniform(0, _REFUSED_JITTER_S))
                 if wait is None or loop.time() + wait >= deadline:
                     raise

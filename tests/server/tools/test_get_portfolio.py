@@ -92,7 +92,7 @@ def row_of(chain: str, holding: Holding) -> dict[str, Any]:
 
 def check_scope(answer: Success, nothing_on: list[str]) -> None:
     """Fail unless the chains that were read are those with a value and, in the scope, those without any."""
-    told = re.search(r"; 0 on chains ([\w, ]+)\.", answer["scope"])
+    told = re.search(r"; nothing priced on chains ([\w, ]+)\.", answer["scope"])
     assert (told[1].split(", ") if told else []) == nothing_on
     assert not set(nothing_on) & {row["chain"] for row in answer["by_chain"]}
     assert ("as far as read" in answer["scope"]) is ("at_least" in answer)
@@ -267,7 +267,7 @@ def upstream(rows: Mapping[str, list[dict[str, Any]]], size: int = 100, failing:
     def reply(request: httpx.Request) -> Made:
         query = request.url.params
         if not request.url.path.endswith(PATH) or query["chains"] == failing:
-            return refusal(40304)
+            return refusal(40411)
         start = (int(query["page"]) - 1) * size
         return [{"tokenAssets": rows.get(query["chains"], [])[start : start + size]}]
 
@@ -306,7 +306,7 @@ async def test_a_chain_that_fails_makes_it_a_total_of_at_least_and_is_asked_next
     async with connect(era, settings=custom_settings(), transport=api) as face:
         answer = await face.answer(TOOL, address=STRANGER, chains=["1", "bsc", "10"], min_value_usd=0.25)
         assert (answer["total_value_usd"], answer["at_least"], answer["complete"]) == ("2", True, False)
-        assert answer["incomplete_because"] == "BNB Chain (56) could not be read (error 40304)"
+        assert answer["incomplete_because"] == "BNB Chain (56) could not be read (error 40411)"
         assert answer["next"]["arguments"] == {"address": STRANGER, "min_value_usd": 0.25, "chains": ["56"]}
         check_scope(answer, ["10"])
         assert [row["chain"] for row in answer["by_chain"]] == ["1"]

@@ -174,19 +174,19 @@ async def test_an_unknown_hash_without_a_chain_is_looked_for_everywhere(face: Fa
 
 
 async def test_a_chain_that_could_not_be_asked_is_named_and_asked_next(era: Era) -> None:
-    api = Upstream(lambda request: refusal(40304) if request.url.params["binanceChainId"] in ("56", "10") else [])
+    api = Upstream(lambda request: refusal(40411) if request.url.params["binanceChainId"] in ("56", "10") else [])
     async with connect(era, settings=custom_settings(), transport=_without_list(api)) as face:
         answer = await face.answer(TOOL, tx_hash=UNKNOWN_HASH)
         assert answer["found"] is False
         assert "56" not in answer["searched"]
-        assert "could not be asked: 56 (error 40304), 10 (error 40304)" in answer["incomplete_because"]
+        assert "could not be asked: 56 (error 40411), 10 (error 40411)" in answer["incomplete_because"]
         assert answer["next"]["arguments"] == {"tx_hash": UNKNOWN_HASH, "chain": "56"}
 
 
 async def test_a_chain_that_could_not_be_asked_does_not_matter_once_another_knows_the_hash(era: Era) -> None:
     def reply(request: httpx.Request) -> Made:
         chain = request.url.params["binanceChainId"]
-        return refusal(40304) if chain == "1" else [{}] if chain == "137" else []
+        return refusal(40411) if chain == "1" else [{}] if chain == "137" else []
 
     async with connect(era, settings=custom_settings(), transport=_without_list(Upstream(reply))) as face:
         answer = await face.answer(TOOL, tx_hash=UNKNOWN_HASH)
@@ -198,7 +198,7 @@ def _without_list(api: Upstream) -> Upstream:
     """An API whose chain list is out: the built-in one is used."""
 
     def reply(request: httpx.Request) -> Made:
-        return refusal(40304) if request.url.path.endswith("supported/chain") else api.made(request)
+        return refusal(40411) if request.url.path.endswith("supported/chain") else api.made(request)
 
     return Upstream(reply)
 

@@ -162,7 +162,7 @@ async def test_a_known_chain_costs_no_extra_request(face: Face) -> None:
 
 
 async def test_an_unknown_chain_is_judged_by_the_built_in_list_when_the_live_one_is_out(era: Era) -> None:
-    async with connect(era, faults=[Fault("40304", path="supported/chain")]) as face:
+    async with connect(era, faults=[Fault("40411", path="supported/chain")]) as face:
         failed = await face.failure(TOOL, address=face.wallets["rich"], chain="tron")
         assert "Tron is not served" in failed.text
 

@@ -33,7 +33,7 @@ from wallet_mcp.server.units import BASE_UNITS_NOTE, UNDECIDED_NOTE
 
 TOOL = "wallet_list_transactions"
 PATH = "transactions-by-address"
-FIELDS = {"address", "label", "transactions", "assets", "searched", "totals", "fees_paid"}
+FIELDS = {"address", "label", "transactions", "assets", "searched", "totals", "fees_paid", "fees_unclear"}
 EVM = ["1", "56", "137", "8453", "42161", "10", "59144", "143", "9745"]
 NOW = "2026-11-22T10:00:00Z"
 HORIZON = "2026-05-22T10:00:00Z"
@@ -194,11 +194,11 @@ async def test_the_ends_of_time_are_no_error(face: Face, begin: str | None, end:
     assert len((await face.replay(answer))["transactions"]) == 1
 
 
-async def test_an_end_before_all_history_finds_nothing_and_says_what_was_searched(face: Face) -> None:
-    answer = await face.answer(TOOL, address=face.wallets["history"], chains=["1"], end="1969-01-01")
-    assert answer["transactions"] == []
-    assert answer["searched"]["from"] == answer["searched"]["to"] == "1970-01-01T00:00:00Z"
-    assert f"nothing before {HORIZON} was searched" in answer.notes
+async def test_a_span_before_all_history_is_refused_and_never_reads_as_empty(face: Face) -> None:
+    failed = await face.failure(TOOL, address=face.wallets["history"], chains=["1"], end="1969-01-01")
+    assert failed.meta["field"] == "end"
+    assert f"later than {HORIZON}: the API keeps six months" in failed.text
+    assert not face.sandbox.requests
 
 
 async def test_a_cursor_belongs_to_its_question(face: Face) -> None:

@@ -22,6 +22,10 @@ PROBE_KEPT_S = 600.0
 """Seconds for which the outcome of a probe serves repeated calls: a model in a loop must not use up the rate."""
 
 
+FAILURE_KEPT_S = 60.0
+"""The same for a failure, which somebody may be mending meanwhile."""
+
+
 class Input(ToolInput):
     """Nothing."""
 
@@ -107,9 +111,11 @@ async def _probe(context: ToolContext) -> ProbeResult:
     """
     now = asyncio.get_running_loop().time()
     kept = context.services.probe
-    if kept is not None and now - kept.at < PROBE_KEPT_S:
+    lifetime_s = FAILURE_KEPT_S if kept is not None and isinstance(kept.result, ApiError) else PROBE_KEPT_S
+    if kept is not None and now - kept.at < lifetime_s:
         context.provenance.age_s = now - kept.at
-        context.note(f"The probe was made {int(now - kept.at)} s ago; a new one is made after ten minutes.")
+        minutes = int(lifetime_s // 60)
+        context.note(f"The probe was made {int(now - kept.at)} s ago; a new one is made after {minutes} min.")
         return kept.result
     result: ProbeResult
     try:

@@ -9,7 +9,16 @@ from typing import Annotated, Any
 from pydantic import MISSING, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from wallet_mcp.server.arguments import MAX_TEXT, NUMBER, WHOLE, NoEcho, Rule, ToolInput
+from wallet_mcp.server.arguments import (
+    MAX_TEXT,
+    NUMBER,
+    WHOLE,
+    ChainsArgument,
+    NoEcho,
+    Rule,
+    ToolInput,
+    WalletArgument,
+)
 from wallet_mcp.server.collect import MAX_PAGES, Collected, collect_holdings
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, Part, WalletOutput, listed
@@ -31,15 +40,8 @@ _NAMED = 5
 class Input(ToolInput):
     """Whose portfolio, and which part of it."""
 
-    address: Annotated[
-        str, Field(max_length=MAX_TEXT, description="Wallet address"), Rule("a wallet address"), NoEcho()
-    ]
-    chains: Annotated[
-        Annotated[list[Annotated[str, Field(max_length=MAX_TEXT)]], Field(min_length=1, max_length=20)]
-        | SkipJsonSchema[None],
-        Rule('a list of chains by id, name or short name, such as ["bsc", "1"]'),
-        Field(description="Default: every supported chain of the address's family"),
-    ] = None
+    address: WalletArgument
+    chains: ChainsArgument = None
     token: Annotated[
         Annotated[str, Field(max_length=MAX_TEXT)] | SkipJsonSchema[None],
         Rule(TOKEN_RULE),
@@ -230,7 +232,7 @@ def _note_namesakes(context: ToolContext, asked: str, found: FilterResult) -> No
 def _scope(worthless: Sequence[str], token: str, partial: bool) -> str:
     what = f"only {token}" if token else "what is priced and not risk-flagged"
     extent = ", as far as read" if partial else ""
-    zero = f"; 0 on chains {', '.join(worthless)}" if worthless else ""
+    zero = f"; nothing priced on chains {', '.join(worthless)}" if worthless else ""
     return f"Total: {what}{extent}{zero}. {_NEVER}"
 
 
@@ -260,11 +262,12 @@ def _next(
         repeat["include_risk_tokens"] = True
     if arguments.limit != 20:
         repeat["limit"] = arguments.limit
-    if arguments.offset + arguments.limit < count:
+    if arguments.offset + arguments.limit < count and not collected.failures:
         if arguments.chains is not None:
             repeat["chains"] = [chain.id for chain in chains]
         return NextCall(tool=NAME, arguments=repeat | {"offset": arguments.offset + arguments.limit})
     if collected.failures:
+        # First of all what is missing: until then neither the total nor the order of the list is right.
         return NextCall(tool=NAME, arguments=repeat | {"chains": list(collected.failures)})
     return None
 
@@ -289,8 +292,9 @@ def render(output: Output) -> list[str]:
         lines += table(columns, [row.model_dump() for row in output.holdings])
     else:
         lines.append(f"No holding to list at offset {output.offset}; {output.holdings_count} in all.")
-    groups = (("below the minimum", output.below_minimum), ("unpriced", output.unpriced), ("risk", output.risk))
-    lines.append("Not listed: " + ", ".join(_group_text(name, group) for name, group in groups) + ".")
+    below = _group_text("below the minimum, counted and not listed", output.below_minimum)
+    apart = f"{_group_text('unpriced', output.unpriced)}, {_group_text('risk', output.risk)}"
+    lines.append(f"{below}. In no total: {apart}.")
     unchecked = [row.chain for row in output.by_chain if row.honeypot_checked is False]
     if unchecked:
         lines.append(f"Honeypots unchecked on {', '.join(unchecked)}.")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wallet_mcp.server.arguments import MAX_TEXT, NoEcho, Rule, ToolInput, shown
+from wallet_mcp.server.arguments import MAX_TEXT, NoEcho, Rule, ToolInput, WalletArgument, shown
 from wallet_mcp.server.collect import collect_holdings
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, WalletOutput
@@ -31,9 +31,7 @@ _ECHOED = 40
 class Input(ToolInput):
     """Whose balances of which tokens."""
 
-    address: Annotated[
-        str, Field(max_length=MAX_TEXT, description="Wallet address"), Rule("a wallet address"), NoEcho()
-    ]
+    address: WalletArgument
     tokens: Annotated[
         list[Annotated[str, Field(max_length=MAX_TEXT)]],
         Field(

@@ -132,6 +132,8 @@ async def _search(context: ToolContext, chains: Sequence[Chain], tx_hash: TxHash
         try:
             answer = await context.api.transaction_detail(chain.id, tx_hash.text, deadline=context.deadline)
         except ApiError as error:
+            if error.concerns_every_call:
+                raise
             search.failures[chain.id] = error
             continue
         context.provenance.take(answer)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from wallet_mcp.server.arguments import MAX_TEXT, WHOLE, NoEcho, Rule, ToolInput
+from wallet_mcp.server.arguments import MAX_TEXT, WHOLE, Rule, ToolInput, WalletArgument
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, WalletOutput
 from wallet_mcp.server.resolve import check_family, find_chain, find_wallet
@@ -21,9 +21,7 @@ NAME = "wallet_list_balances"
 class Input(ToolInput):
     """Whose balances, where, and which page."""
 
-    address: Annotated[
-        str, Field(max_length=MAX_TEXT, description="Wallet address"), Rule("a wallet address"), NoEcho()
-    ]
+    address: WalletArgument
     chain: Annotated[
         str,
         Field(max_length=MAX_TEXT, description="Chain id, name or short name: 56, bsc"),

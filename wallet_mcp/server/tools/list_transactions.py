@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from wallet_mcp.server.arguments import MAX_TEXT, WHOLE, NoEcho, Rule, ToolInput, shown
+from wallet_mcp.server.arguments import (
+    MAX_TEXT,
+    WHOLE,
+    WITHHELD,
+    ChainsArgument,
+    NoEcho,
+    Rule,
+    ToolInput,
+    WalletArgument,
+    shown,
+)
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.movements import (
     FAILED_NOTE,
@@ -22,9 +33,9 @@ from wallet_mcp.server.movements import (
 )
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, Part, WalletOutput, listed
 from wallet_mcp.server.problems import ArgumentProblem
-from wallet_mcp.server.resolve import find_address, find_contract, find_wallet, wallet_chains
+from wallet_mcp.server.resolve import find_address, find_contract, find_wallet, served_chains, wallet_chains
 from wallet_mcp.server.scan import Question, Scan, scan_history
-from wallet_mcp.server.summary import FeeRow, TotalRow, fee_rows, total_rows
+from wallet_mcp.server.summary import UNCLEAR_FEES_NOTE, FeeRow, TotalRow, fee_rows, total_rows, unclear_fee_rows
 from wallet_mcp.server.text import closing, compact, table
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.wallet.addresses import Address, same_address
@@ -50,6 +61,7 @@ TOTAL_COLUMNS = (
     "unit",
 )
 
+_CLOCK_MOVED_S = 2.0
 HORIZON_MONTHS = 6
 """How far back upstream's history goes (contract §3.4)."""
 
@@ -57,15 +69,8 @@ HORIZON_MONTHS = 6
 class Input(ToolInput):
     """Whose history, where, of what and when."""
 
-    address: Annotated[
-        str, Field(max_length=MAX_TEXT, description="Wallet address"), Rule("a wallet address"), NoEcho()
-    ]
-    chains: Annotated[
-        Annotated[list[Annotated[str, Field(max_length=MAX_TEXT)]], Field(min_length=1, max_length=20)]
-        | SkipJsonSchema[None],
-        Rule('a list of chains by id, name or short name, such as ["bsc", "1"]'),
-        Field(description="Default: every supported chain of the address's family"),
-    ] = None
+    address: WalletArgument
+    chains: ChainsArgument = None
     contract: Annotated[
         Annotated[str, Field(max_length=MAX_TEXT)] | SkipJsonSchema[None],
         Rule("a token contract, or native"),
@@ -115,17 +120,50 @@ class Output(WalletOutput):
     searched: Searched
     totals: Annotated[list[TotalRow] | MISSING, Field(description="of all found in the searched span")] = MISSING
     fees_paid: Annotated[list[FeeRow] | MISSING, Field(description="by the address, in the searched span")] = MISSING
+    fees_unclear: Annotated[list[FeeRow] | MISSING, Field(description="of what it sent, payer not told")] = MISSING
 
 
 async def run(context: ToolContext, arguments: Input) -> Output:
     """The page asked for. Raises `ApiError`, `ArgumentProblem`."""
     context.require_api()
+    try:
+        before = _clock(context)
+        output = await _listing(context, arguments)
+    except _InFuture:
+        if context.api.clock.offset_s is not None:
+            raise
+        # Nothing has been asked yet, so "now" is only what the local clock says.
+        await served_chains(context)
+        before = _clock(context)
+        output = await _listing(context, arguments)
+    if (arguments.begin is None and arguments.end is None) or abs(_clock(context) - before) < _CLOCK_MOVED_S:
+        return output
+    # The first answer has shown that the clock was wrong, and with it the span that was reckoned from it.
+    context.notes.clear()
+    return await _listing(context, arguments)
+
+
+class _InFuture(ArgumentProblem):
+    """A begin that has not come yet, as far as the clock can be trusted."""
+
+
+def _clock(context: ToolContext) -> float:
+    return context.now() - asyncio.get_running_loop().time()
+
+
+async def _listing(context: ToolContext, arguments: Input) -> Output:
     address = find_wallet(context, arguments.address)
     chains = await wallet_chains(context, arguments.chains, address)
     contract = _contract(arguments, chains)
     now_ms = int(context.now() * 1000)
     begin_ms, end_ms = _span(arguments, context.now())
     other = _counterparty(context, arguments)
+    filtered = arguments.direction != "any" or other is not None
+    if end_ms is not None and end_ms < months_before(now_ms, HORIZON_MONTHS):
+        horizon = iso_ms(months_before(now_ms, HORIZON_MONTHS))
+        raise ArgumentProblem(
+            "end", f"later than {horizon}: the API keeps six months of history", shown(arguments.end)
+        )
 
     def digest(ids: Iterable[str]) -> bytes:
         filters = [contract, arguments.direction, other.key if other else ""]
@@ -138,7 +176,13 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         except BadCursor as bad:
             rule = "the cursor from next of an earlier answer, together with that call's other arguments, unchanged"
             rule = f"{rule}; this one is {bad}. Leave it out to start anew"
-            raise ArgumentProblem("cursor", rule, shown(arguments.cursor)) from None
+            anew = {
+                name: value
+                for name, value in context.call.arguments.items()
+                if name != "cursor" and value is not None
+            }
+            corrected = None if WITHHELD in str(anew) else anew
+            raise ArgumentProblem("cursor", rule, shown(arguments.cursor), corrected) from None
 
     def wanted(movement: Movement) -> bool:
         return _is_wanted(movement, arguments.direction, other)
@@ -150,6 +194,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         question,
         arguments.limit,
         wanted=lambda found: any(wanted(movement) for movement in found.movements),
+        filtered=filtered,
         # A span with a beginning is read whole, for its totals; without one it may be half a year.
         to_end=after is None and begin_ms is not None,
     )
@@ -195,8 +240,12 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     sums: dict[str, Any] = {}
     if whole:
         sums = {"totals": total_rows(context, everything, by_id, wanted)}
-        # Who pays a fee does not depend on which movements were asked for.
-        sums["fees_paid"] = fee_rows(scan.seen, address.text, by_id)
+        if not filtered and not contract:
+            sums["fees_paid"] = fee_rows(scan.seen, address.text, by_id)
+            unclear = unclear_fee_rows(scan.seen, by_id)
+            if unclear:
+                sums["fees_unclear"] = unclear
+                context.note(UNCLEAR_FEES_NOTE)
         for note in unit_notes_of({row.unit for row in sums["totals"]}):
             context.note(note)
     return Output(
@@ -242,11 +291,9 @@ def _span(arguments: Input, now: float) -> tuple[int | None, int | None]:
                 raise ArgumentProblem(side, str(bad), shown(text)) from None
     begin_ms, end_ms = bounds["begin"], bounds["end"]
     if begin_ms is not None and begin_ms > now * 1000:
-        raise ArgumentProblem(
-            "begin", f"a time in the past; it is {iso_ms(int(now) * 1000)} now", arguments.begin or ""
-        )
+        raise _InFuture("begin", f"a time in the past; it is {iso_ms(int(now) * 1000)} now", arguments.begin or "")
     if begin_ms is not None and end_ms is not None and begin_ms > end_ms:
-        raise ArgumentProblem("begin", f"not later than end ({iso_ms(end_ms)})", iso_ms(begin_ms))
+        raise ArgumentProblem("begin", f"not later than end ({iso_ms(end_ms)})", shown(arguments.begin))
     return begin_ms, end_ms
 
 
@@ -318,6 +365,9 @@ def render(output: Output) -> list[str]:
     if output.fees_paid is not MISSING:
         fees = ", ".join(f"{row.amount} {row.symbol} on chain {row.chain}" for row in output.fees_paid)
         lines.append(f"Fees paid by this wallet in the searched span: {fees or 'none'}.")
+    if output.fees_unclear is not MISSING:
+        unclear = ", ".join(f"{row.amount} {row.symbol} on chain {row.chain}" for row in output.fees_unclear)
+        lines.append(f"Fees of what it sent without a payer told: {unclear}.")
     return [*lines, *closing(output)]
 
 
