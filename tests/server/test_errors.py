@@ -102,15 +102,13 @@ DAMAGE: Mapping[str, Expected] = {
     "empty": Expected("not_json", "transport", "nobody", "after 5 s", "network login"),
     "not_json": Expected("not_json", "transport", "nobody", "after 5 s", "network login"),
     "truncated": Expected("not_json", "transport", "nobody", "after 5 s", "network login"),
-    "wrong_type": Expected("unexpected_answer", "transport", "nobody", "after 5 s", "WALLET_MCP_BASE_URL"),
-    "code_false": Expected(
-        "unexpected_answer", "transport", "nobody", "after 5 s", "an update of this server", said=""
-    ),
+    "wrong_type": Expected("unexpected_answer", "transport", "operator", "no", "WALLET_MCP_BASE_URL"),
+    "code_false": Expected("unexpected_answer", "transport", "operator", "no", "an update of this server", said=""),
     "code_string_zero": Expected(
-        "unexpected_answer", "transport", "nobody", "after 5 s", "an update of this server", said=""
+        "unexpected_answer", "transport", "operator", "no", "an update of this server", said=""
     ),
-    "data_null": Expected("unexpected_answer", "transport", "nobody", "after 5 s", "an update of this server"),
-    "data_object": Expected("unexpected_answer", "transport", "nobody", "after 5 s", "an update of this server"),
+    "data_null": Expected("unexpected_answer", "transport", "operator", "no", "an update of this server"),
+    "data_object": Expected("unexpected_answer", "transport", "operator", "no", "an update of this server"),
     "redirect": Expected("redirect", "transport", "operator", "no", "/build at its end"),
     "oversized": Expected("too_large", "transport", "model", "with corrected arguments", "again"),
     "404": Expected("not_found", "transport", "operator", "no", "/build at its end", said="No message available"),

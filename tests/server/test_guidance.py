@@ -153,7 +153,7 @@ EVERY_CODE = [
     ("proxy", "transport", "operator", "no", [OPERATOR, "HTTP proxy", "restart the server"]),
     ("redirect", "transport", "operator", "no", [OPERATOR, "/build", "login page"]),
     ("not_json", "transport", "nobody", "after 5 s", [AGAIN.format(5), "proxy", "login"]),
-    ("unexpected_answer", "transport", "nobody", "after 5 s", [AGAIN.format(5), "update"]),
+    ("unexpected_answer", "transport", "operator", "no", [OPERATOR, "update"]),
     ("too_large", "transport", "model", "with corrected arguments", ["ask for less"]),
     ("not_found", "transport", "operator", "no", [OPERATOR, "WALLET_MCP_BASE_URL"]),
     ("uri_too_long", "transport", "model", "with corrected arguments", ["fewer chains"]),
