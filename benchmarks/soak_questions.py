@@ -287,6 +287,9 @@ def wrong_net(rows: Iterable[Answer], moves: Sequence[Movement]) -> str:
     return ""
 
 
+_SENT = ("out", "self")
+
+
 def wrong_sums(answer: Answer, known: Collection[Transaction], me: str) -> str:
     """What is wrong in the totals and fees of a history that was searched to its end."""
     if "totals" not in answer:
@@ -313,9 +316,14 @@ def wrong_sums(answer: Answer, known: Collection[Transaction], me: str) -> str:
         if told[key] != right[key] and key[0] not in settling:
             return "totals"
     fees = {row["chain"]: Decimal(row["amount"]) for row in answer.get("fees_paid", ())}
+    unclear = {row["chain"]: Decimal(row["amount"]) for row in answer.get("fees_unclear", ())}
     for chain in {tx.chain for tx in settled} - settling:
         paid = (tx.fee for tx in known if tx.chain == chain and payer_of(tx) == me and tx.fee is not None)
-        if fees.get(chain, Decimal(0)) != exact_sum(paid):
+        sent = (
+            tx for tx in known if tx.chain == chain and any(side_of(each, me)[0] in _SENT for each in tx.movements)
+        )
+        untold = (tx.fee for tx in sent if not payer_of(tx) and tx.fee is not None)
+        if fees.get(chain, Decimal(0)) != exact_sum(paid) or unclear.get(chain, Decimal(0)) != exact_sum(untold):
             return "fees"
     return ""
 

@@ -17,8 +17,7 @@ from wallet_mcp.wallet.history import Movement, Transaction
 from wallet_mcp.wallet.money import plain, scale, total
 
 UNCLEAR_FEES_NOTE = (
-    "fees_paid is what this wallet certainly paid. fees_unclear belongs to tokens that left it without a row that "
-    "tells the sender: most likely it paid these too; wallet_get_transaction tells."
+    "fees_unclear: tokens left without a row naming the payer, most likely this wallet; wallet_get_transaction tells."
 )
 
 
