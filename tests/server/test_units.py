@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -44,7 +44,7 @@ def test_base_units_become_coins_to_the_last_digit(raw: int, decimals: int) -> N
     expected = plain(scale(raw, decimals))
     assert amount_fields(str(raw), "base", decimals)["amount"] == expected
     assert amount_fields(str(raw), "undecided", decimals)["amount_if_base_units"] == expected
-    assert scale(Decimal(raw), decimals) * 10**0 == Decimal(expected)
+    assert Fraction(expected) * 10**decimals == raw
 
 
 @pytest.mark.parametrize(
