@@ -30,7 +30,7 @@ demo: $(VENV)/.installed ## set up and show what the product answers, on sandbox
 
 test: $(VENV)/.dev-installed ## set up and run the whole test suite
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -q --cov --cov-report=
+	$(BIN)/python -m pytest -q -n auto --cov --cov-report=
 	@$(BIN)/python -m coverage report
 
 lint: $(VENV)/.dev-installed ## ruff: rules and format

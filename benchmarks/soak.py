@@ -45,6 +45,11 @@ from wallet_mcp.server.app import build_server
 CLIENTS: Final = 20
 ROUNDS: Final = 10
 WARM_UP: Final = 3
+"""Of the rounds."""
+
+WARM_UP_CALLS: Final = 500
+"""With fewer, the first fault of a kind still comes after the warm-up, and memory is shown but not judged."""
+
 RATE: Final = 50
 DEADLINE_S: Final = 25.0
 GRACE_S: Final = 0.5
@@ -334,6 +339,8 @@ def broken(tally: Tally, calls: int) -> Iterator[str]:
     ):
         if count:
             yield f"{name}: {count}"
+    if calls * WARM_UP // ROUNDS < WARM_UP_CALLS:
+        return
     blocks, rss = zip(*tally.memory, strict=True)
     if blocks[0] and growth(list(blocks)) > BLOCKS_GROWTH:
         yield f"memory blocks grow: {blocks}"

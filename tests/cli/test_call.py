@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.cli.process import PATIENCE_S, command, environment
-from wallet_mcp.cli.call import read_pairs
-from wallet_mcp.cli.main import main
+from tests.cli.test_tables import Terminal
+from wallet_mcp.cli.call import read_pairs, unknown_tool
+from wallet_mcp.cli.main import main, parser
 from wallet_mcp.sandbox.world_wallets import WALLETS
 from wallet_mcp.server.tools import TOOLS
 
@@ -81,11 +84,62 @@ def test_a_failure_that_only_time_mends_has_status_3(run: Run) -> None:
     assert "\nRetry: after " in err
 
 
+def test_a_set_up_that_is_not_ready_has_status_1(run: Run) -> None:
+    status, out, err = run("call", "wallet_check_setup", "--json")
+    assert (status, err) == (1, "")
+    assert json.loads(out)["ready"] is False
+    assert run("call", "wallet_check_setup")[0] == 1
+    assert run("call", "wallet_check_setup", "--sandbox")[0] == 0
+
+
+def test_no_wait_is_promised_by_a_process_that_ends(run: Run) -> None:
+    _, _, err = run("call", "wallet_list_balances", f"address={WALLETS['unavailable']}", "chain=bsc", "--sandbox")
+    assert "call wallet_list_balances again with the same arguments, after 8 s. " in err
+    assert "or at once" not in err
+    assert "waits" not in err
+
+
 def test_an_unknown_tool_is_answered_with_the_names_of_all(run: Run) -> None:
     status, out, err = run("call", "wallet_send_funds", "--sandbox")
     assert (status, out) == (2, "")
     assert err.startswith("There is no tool 'wallet_send_funds'. The tools are: ")
     assert all(tool.name in err for tool in TOOLS)
+
+
+NAMES = [tool.name for tool in TOOLS]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("list_balances", "wallet_list_balances"),
+        ("wallet-list-balances", "wallet_list_balances"),
+        ("Wallet_List_Balance", "wallet_list_balances"),
+        ("get_portfolio", "wallet_get_portfolio"),
+        ("wallet_portfolio", "wallet_get_portfolio"),
+        ("wallet_transactions", "wallet_list_transactions"),
+        ("check_setup", "wallet_check_setup"),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(name: str, meant: str) -> None:
+    assert unknown_tool(name, NAMES) == f"There is no tool {name!r}. Did you mean {meant}?"
+
+
+@pytest.mark.parametrize("name", ["", "xyz", "wallet_", "wallet_send_funds", "0x" + "ab" * 32])
+def test_another_name_is_answered_with_all_and_not_repeated_at_length(name: str) -> None:
+    assert unknown_tool(name, NAMES) == f"There is no tool {name[:40]!r}. The tools are: {', '.join(NAMES)}."
+
+
+def test_the_help_lists_every_tool_with_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        parser().parse_args(["call", "--help"])
+    told = re.findall(r"^  (wallet_\w+)(.*)$", capsys.readouterr().out, re.MULTILINE)
+    expected = {}
+    for tool in TOOLS:
+        schema = tool.definition.input_schema
+        needed = schema.get("required", [])
+        expected[tool.name] = {name if name in needed else f"[{name}]" for name in schema["properties"]}
+    assert {name: set(words.split()) for name, words in told} == expected
 
 
 @pytest.mark.parametrize("word", ["bsc", "=bsc", "0x" + "ab" * 32])
@@ -147,3 +201,130 @@ def test_a_reader_that_has_left_gets_the_status_of_a_broken_pipe_and_no_tracebac
     finally:
         os.close(writing)
     assert (run.returncode, run.stderr) == (141, b"")
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Terminal]:
+    """Puts a terminal without colours into the place of a stream of this process."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+
+    def terminal(name: str, columns: int = 120) -> Terminal:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        stream = Terminal()
+        monkeypatch.setattr(sys, name, stream)
+        return stream
+
+    return terminal
+
+
+CALLS = {
+    "wallet_list_chains": [],
+    "wallet_get_portfolio": [f"address={RICH}", "chains=bsc"],
+    "wallet_list_balances": [f"address={WALLETS['empty']}", "chain=bsc"],
+    "wallet_get_token_balances": [f"address={RICH}", "tokens=eth:native,bsc:USDT"],
+    "wallet_list_transactions": [f"address={WALLETS['empty']}"],
+    "wallet_get_transaction": ["tx_hash=0x" + "ab12" * 16, "chain=eth"],
+    "wallet_check_setup": [],
+}
+
+
+@pytest.mark.parametrize("tool", CALLS)
+def test_on_a_terminal_every_tool_has_a_page_with_the_same_warnings(
+    tool: str, run: Run, terminal: Callable[..., Terminal]
+) -> None:
+    def lines(written: str) -> list[str]:
+        return re.sub(r"[\d.]+Z", "Z", written).splitlines()  # two calls, two times
+
+    text = lines(run("call", tool, *CALLS[tool], "--sandbox")[1])
+    stream = terminal("stdout", 400)
+    assert run("call", tool, *CALLS[tool], "--sandbox") == (0, "", "")
+    page = lines(stream.getvalue())
+    for line in text:
+        if line.startswith(("Complete: ", "Note: ")):
+            assert line in page
+    assert sum(line.startswith("Source: sandbox (invented test data), as of ") for line in page) == 1
+
+
+def test_on_a_terminal_balances_are_a_table(run: Run, terminal: Callable[..., Terminal]) -> None:
+    stream = terminal("stdout")
+    assert run("call", *("wallet_get_portfolio", f"address={RICH}", "limit=2", "--sandbox"))[0] == 0
+    page = stream.getvalue()
+    assert re.search(r"^1      native +ETH +4\.218375190246813579  +13192\.905642$", page, re.MULTILINE)
+    assert f"\nNext: wallet-mcp call wallet_get_portfolio address={RICH} limit=2 offset=2 --sandbox\n" in page
+    assert "\x1b" not in page
+
+
+def test_json_is_the_same_on_a_terminal(run: Run, terminal: Callable[..., Terminal]) -> None:
+    stream = terminal("stdout", 40)
+    assert run("call", "wallet_list_chains", "--json", "--sandbox")[0] == 0
+    assert len(json.loads(stream.getvalue())["chains"]) == 10
+
+
+def test_a_failure_on_a_terminal_has_the_same_lines(run: Run, terminal: Callable[..., Terminal]) -> None:
+    words = ("call", "wallet_list_balances", f"address={RICH}", "chain=nowhere", "--sandbox")
+    plain = run(*words)
+    stream = terminal("stderr", 1000)
+    assert run(*words) == (2, "", "")
+    assert stream.getvalue() == plain[2]
+
+
+def test_progress_is_shown_on_terminals_alone_and_is_gone_at_the_end(
+    run: Run, terminal: Callable[..., Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("call", "wallet_get_portfolio", f"address={RICH}", "chains=bsc", "limit=1", "--sandbox")
+    assert run(*words)[2] == ""
+    stderr = terminal("stderr")
+    monkeypatch.setenv("TERM", "xterm")
+    assert run(*words)[0] == 0
+    assert stderr.getvalue() == ""
+    terminal("stdout")
+    monkeypatch.setenv("TERM", "dumb")
+    assert run(*words)[0] == 0
+    assert stderr.getvalue() == ""
+    monkeypatch.setenv("TERM", "xterm")
+    assert run(*words)[0] == 0
+    shown = stderr.getvalue()
+    assert "reading balances" in shown
+    assert "1 pages of balances read" in shown
+    # The line is erased and the cursor is back.
+    assert shown.endswith(("\x1b[2K", "\x1b[?25h"))
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a terminal as POSIX has it")
+def test_a_real_terminal_gets_a_page_and_a_pipe_the_text() -> None:
+    control, terminal = os.openpty()
+    given = environment() | {"TERM": "dumb", "COLUMNS": "120"}
+    words = command("call", "wallet_list_chains", "chain=bsc", "--sandbox")
+    with open(control, "rb", buffering=0) as reader:
+        run = subprocess.run(words, env=given, stdout=terminal, stderr=terminal, timeout=PATIENCE_S, check=False)
+        page = reader.read(65_536).decode()
+        os.close(terminal)
+    assert run.returncode == 0
+    assert re.search(r"^56     BNB Chain  BSC         yes *\r$", page, re.MULTILINE)
+    piped = subprocess.run(words, env=given, capture_output=True, timeout=PATIENCE_S, check=False, text=True)
+    assert "\n56,BNB Chain,BSC,yes\n" in piped.stdout
+
+
+# With rich installed, the HTTP libraries would load it for command lines of their own.
+LOADED = """
+import sys
+import wallet_mcp.cli.main, wallet_mcp.cli.call
+early = "rich" in sys.modules or "wallet_mcp.cli.tables" in sys.modules
+status = wallet_mcp.cli.main.main(["call", "wallet_list_chains", "chain=bsc", "--sandbox"])
+print(early, status, sorted({"rich", "wallet_mcp.cli.tables", "wallet_mcp.cli.pages"} & set(sys.modules)))
+"""
+
+
+def test_neither_a_start_nor_a_call_in_a_pipe_loads_what_draws() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", LOADED],
+        env=environment(),
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+        text=True,
+    )
+    assert run.stdout.splitlines()[-1] == "False 0 []", run.stderr

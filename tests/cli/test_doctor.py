@@ -28,12 +28,12 @@ from tests.cli.doctor_bench import (
 )
 from tests.support.virtual_time import VirtualTimeLoop
 from wallet_mcp.cli import doctor as doctor_module
-from wallet_mcp.cli.checks import Check, failed
 from wallet_mcp.cli.client_places import FoundEntry, UnreadableFile
 from wallet_mcp.cli.clients import CURSOR
 from wallet_mcp.cli.doctor import Bench, Diagnosis, diagnose, doctor, settings_to_check
 from wallet_mcp.sandbox.app import SANDBOX_ED25519_API_KEY, SANDBOX_ED25519_PRIVATE_KEY, SANDBOX_SECRET_KEY, Fault
 from wallet_mcp.sandbox.keys import DISABLED_API_KEY, NO_WALLET_API_KEY
+from wallet_mcp.server.setup.checks import Check, failed
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from tests.cli.process import environment
 from wallet_mcp.cli import client_checks
-from wallet_mcp.cli.checks import Check
 from wallet_mcp.cli.client_checks import check_clients, check_entry
 from wallet_mcp.cli.client_places import FoundEntry, UnreadableFile, find_entries, without_comments
 from wallet_mcp.cli.clients import (
@@ -28,6 +27,7 @@ from wallet_mcp.cli.clients import (
     client_file,
 )
 from wallet_mcp.sandbox.app import SANDBOX_API_KEY
+from wallet_mcp.server.setup.checks import Check
 
 HELD = {"WALLET_MCP_SANDBOX": "1"}
 OURS = {"command": sys.executable, "args": ["-m", "wallet_mcp"], "env": HELD}

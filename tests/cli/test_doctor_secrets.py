@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from wallet_mcp.cli.checks import FIXES, Check, Culprit
-from wallet_mcp.cli.secret_checks import (
+from wallet_mcp.sandbox.app import SANDBOX_ED25519_PRIVATE_KEY
+from wallet_mcp.server.setup.checks import FIXES, Check, Culprit
+from wallet_mcp.server.setup.secret_checks import (
     check_secrets,
     check_settings,
     ed25519_from_pem,
@@ -24,8 +25,7 @@ from wallet_mcp.cli.secret_checks import (
     read_material,
     without_quotes,
 )
-from wallet_mcp.cli.signing_trials import salvaged
-from wallet_mcp.sandbox.app import SANDBOX_ED25519_PRIVATE_KEY
+from wallet_mcp.server.setup.signing_trials import salvaged
 from wallet_mcp.settings import load_settings
 
 BODY = SANDBOX_ED25519_PRIVATE_KEY.splitlines()[1]

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.cli.doctor_bench import GOOD, PROXIES, culprits, examined, stand_in, statuses
 from wallet_mcp.cli.doctor import Bench, diagnose
-from wallet_mcp.cli.way_checks import Way, check_clock, resolve, way_to
+from wallet_mcp.server.setup.way_checks import Way, check_clock, resolve, way_to
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 PROXY_PAGE = (

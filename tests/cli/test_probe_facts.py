@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from wallet_mcp.cli.anonymise import Anonymiser
-from wallet_mcp.cli.asking import Asked
 from wallet_mcp.cli.probe_facts import find_facts
 from wallet_mcp.cli.probe_findings import Fact, Findings, forms_of, order_of
 from wallet_mcp.cli.probe_plan import Target, absent_token
 from wallet_mcp.cli.probe_report import Summary, fixture, report, write_probe
 from wallet_mcp.cli.probe_units import FieldUnit, field_units, settings_that_follow
 from wallet_mcp.sandbox.world_wallets import WALLETS
+from wallet_mcp.server.setup.asking import Asked
 from wallet_mcp.wallet.addresses import parse_address
 from wallet_mcp.wallet.chains import resolve_chain
 from wallet_mcp.wallet_api.envelope import Received, read_envelope

@@ -15,6 +15,7 @@ from wallet_mcp.server.arguments import (
     NoEcho,
     Rule,
     ToolInput,
+    defaults_of,
     read_arguments,
     rules_of,
     without_secrets,
@@ -113,7 +114,11 @@ def test_what_can_only_mean_one_thing_is_corrected(
         ({"count": {"a": 1}}, "count", "a whole number from 1 to 100", "an object"),
         ({"order": "<b>"}, "order", "one of up, down", "‹b›"),
         ({"word": 7.5}, "word", "a text", "7.5"),
-        ({"names": ["a", "b" * 10]}, "names[1]", "a list of 1 to 3 texts", "a list"),
+        ({"names": ["a", "b" * 10]}, "names[1]", "a list of 1 to 3 texts", "b" * 10),
+        ({"names": ["a", 7]}, "names[1]", "a list of 1 to 3 texts", "7"),
+        ({"names": ["a", KEY]}, "names[1]", "a list of 1 to 3 texts", ""),
+        ({"names": []}, "names", "a list of 1 to 3 texts", "0 entries"),
+        ({"names": ["a"] * 4}, "names", "a list of 1 to 3 texts", "4 entries"),
         ({"names": {"a": 1}}, "names", "a list of 1 to 3 texts", "an object"),
         ({"address": 7}, "address", "a wallet address", ""),
         ({"address": None}, "address", "a wallet address", ""),
@@ -152,6 +157,17 @@ def test_the_rules_stand_in_the_order_of_the_schema() -> None:
         "word": "a text",
         "names": "a list of 1 to 3 texts",
     }
+
+
+def test_the_defaults_are_those_that_mean_something() -> None:
+    assert defaults_of(_Input) == {"count": 50, "deep": False, "order": "up"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("tokens", "count"), [([], "0 entries"), ([f"1:{STRANGER}"] * 21, "21 entries")])
+async def test_a_list_of_the_wrong_length_tells_its_length(face: Face, tokens: list[str], count: str) -> None:
+    failed = await face.failure("wallet_get_token_balances", address=STRANGER, tokens=tokens)
+    assert f"argument tokens was refused, given {count}. Rule: a list of 1 to 20 tokens" in failed.text
 
 
 @pytest.mark.parametrize(

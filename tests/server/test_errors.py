@@ -116,6 +116,16 @@ DAMAGE: Mapping[str, Expected] = {
     "429_plain": Expected(42900, "rate_limit", "nobody", "after 1 s", "Make one call at a time"),
     "42900_in_200": Expected(42900, "rate_limit", "nobody", "after 1 s", "Make one call at a time"),
 }
+NO_ARGUMENTS = "WALLET_MCP_RECV_WINDOW_MS (now 5000, at most 60000) and WALLET_MCP_BASE_URL"
+BASE_URL = f"{OPERATOR} check that WALLET_MCP_BASE_URL is the address of the wallet API"
+ON_CHAINS: Mapping[str, Expected] = {
+    "40001": Expected(40001, "server", "operator", "no", NO_ARGUMENTS),
+    "40077": Expected(40077, "server", "operator", "no", NO_ARGUMENTS, said="Unexpected error"),
+    "40411": Expected(40411, "server", "operator", "no", BASE_URL),
+    "40477": Expected(40477, "server", "operator", "no", BASE_URL, said="Unexpected"),
+}
+"""What differs where the request takes no argument."""
+
 ON_HISTORY: Mapping[str, Expected] = {
     "50000": Expected(
         50000, "server", "model", "with corrected arguments", "call wallet_list_transactions again with the same"
@@ -141,7 +151,8 @@ def check(failed: Failed, expected: Expected) -> None:
 @pytest.mark.parametrize("tool", CALLS)
 @pytest.mark.parametrize("fault", CODES)
 async def test_each_code_on_each_endpoint(tool: str, fault: str, era: Era) -> None:
-    expected = ON_HISTORY.get(fault, CODES[fault]) if tool == HISTORY else CODES[fault]
+    differs = {HISTORY: ON_HISTORY, "wallet_list_chains": ON_CHAINS}.get(tool, {})
+    expected = differs.get(fault, CODES[fault])
     async with connect(era, faults=[Fault(fault)]) as face:
         failed = await face.failure(tool, CALLS[tool])
         check(failed, expected)
@@ -251,7 +262,6 @@ NAMES = [
     ("wallet_list_balances", "chains", "chain"),
     ("wallet_list_balances", "binanceChainId", "chain"),
     ("wallet_list_balances", "walletAddress", "address"),
-    ("wallet_list_balances", "excludeRiskToken", "include_risk_tokens"),
     ("wallet_get_token_balances", "tokenContractAddresses", "tokens"),
     ("wallet_get_token_balances", "tokenContractAddresses[0].binanceChainId", "tokens"),
     ("wallet_get_token_balances", "address", "address"),
@@ -259,11 +269,8 @@ NAMES = [
     ("wallet_list_transactions", "tokenContractAddress", "contract"),
     ("wallet_list_transactions", "begin", "begin"),
     ("wallet_list_transactions", "end", "end"),
-    ("wallet_list_transactions", "limit", "limit"),
-    ("wallet_list_transactions", "cursor", "cursor"),
     ("wallet_get_transaction", "binanceChainId", "chain"),
     ("wallet_get_transaction", "txHash", "tx_hash"),
-    ("wallet_list_chains", "binanceChainId", "chain"),
 ]
 
 
@@ -286,6 +293,55 @@ async def test_a_field_named_upstream_is_named_as_ours(
         assert "Rule: " in failed.parts["summary"]
         assert theirs == ours or theirs not in failed.parts["summary"]
         assert not set(failed.text) & set("<>")
+
+
+# What upstream may name and no argument sets.
+OURS = [
+    ("wallet_list_balances", "excludeRiskToken"),
+    ("wallet_get_portfolio", "pageSize"),
+    ("wallet_get_portfolio", "page"),
+    ("wallet_get_token_balances", "excludeRiskToken"),
+    ("wallet_list_transactions", "limit"),
+    ("wallet_list_transactions", "cursor"),
+    ("wallet_get_transaction", "walletAddress"),
+]
+
+
+@pytest.mark.parametrize(("tool", "theirs"), OURS)
+@pytest.mark.parametrize("form", ["Parameter [{}] error: <b>odd</b>\n", "Parameter {} is required"])
+async def test_what_no_argument_sets_is_not_for_the_model_to_correct(
+    tool: str, theirs: str, form: str, era: Era
+) -> None:
+    api = Upstream(lambda request: refusal(40001, form.format(theirs)))
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        failed = await face.failure(tool, CALLS[tool])
+        assert f"the API refused {theirs}, a part of the request" in failed.parts["summary"]
+        assert (failed.meta["kind"], failed.meta["actor"], failed.parts["retry"]) == ("server", "operator", "no")
+        assert not failed.meta.keys() & {"field", "corrected"}
+        assert "said" in failed.parts
+
+
+async def test_a_probe_without_arguments_has_none_to_correct(era: Era) -> None:
+    async with connect(era, faults=[Fault("40001")]) as face:
+        answer = await face.answer("wallet_check_setup")
+        assert not answer["ready"]
+        assert "compare each argument" not in answer.text
+
+
+async def test_a_busy_history_is_asked_for_less_until_support_is_named(era: Era) -> None:
+    async with connect(era, faults=[Fault("50000")]) as face:
+        arguments: dict[str, Any] = {"address": STRANGER, "begin": "180d"}
+        asked: list[dict[str, Any]] = []
+        while len(asked) < 13:
+            failed = await face.failure(HISTORY, arguments)
+            asked.append(arguments)
+            if failed.meta["actor"] == "operator":
+                break
+            arguments = failed.meta["corrected"]["arguments"]
+        assert 2 < len(asked) <= 12
+        assert asked[-1] == {"address": STRANGER, "begin": "1d", "chains": ["1"]}
+        assert "contact its support with the Trace line" in failed.parts["step"]
+        assert failed.parts["retry"] == "no"
 
 
 @pytest.mark.parametrize("tool", CALLS)
@@ -354,3 +410,14 @@ async def test_a_named_span_is_corrected(era: Era) -> None:
     async with connect(era, settings=custom_settings(), transport=Upstream(answer)) as face:
         failed = await face.failure("wallet_list_balances", CALLS["wallet_list_balances"] | {"page_size": 50})
         assert failed.meta["corrected"]["arguments"]["page_size"] == 20
+
+
+async def test_a_refused_default_is_told_and_corrected(era: Era) -> None:
+    def answer(request: httpx.Request) -> Made:
+        return refusal(40001, "Parameter [pageSize] error: must be between 1 and 20")
+
+    async with connect(era, settings=custom_settings(), transport=Upstream(answer)) as face:
+        failed = await face.failure("wallet_list_balances", CALLS["wallet_list_balances"])
+        assert "its default 50 was sent" in failed.parts["summary"]
+        expected = {"tool": "wallet_list_balances", "arguments": CALLS["wallet_list_balances"] | {"page_size": 20}}
+        assert failed.meta["corrected"] == expected

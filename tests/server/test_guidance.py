@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.hostile import PAYLOADS, forbidden_in, texts_in
 from wallet_mcp.server.guidance import CallContext, Failure, error_catalog, explain
 from wallet_mcp.server.problems import ArgumentProblem, SetupProblem
 from wallet_mcp.server.remediation import FAMILIES, TABLES, remedies
@@ -42,10 +43,12 @@ CALL = CallContext(
     tool="wallet_list_balances",
     arguments={"address": ADDRESS, "chain": "56"},
     rules=RULES,
-    upstream_names={"pageSize": "page_size", "binanceChainId": "chain", "walletAddress": "address"},
+    defaults={"page_size": 50},
+    upstream_names={"pageSize": "page_size", "binanceChainId": "chain", "walletAddress": "address", "cursor": ""},
     algorithm="HMAC-SHA256",
     base_url="https://web3.binance.com/build",
     proxy_variables=("HTTPS_PROXY",),
+    wall_now=1_795_341_600.0,
 )
 HISTORY = replace(CALL, tool="wallet_list_transactions", arguments={"address": ADDRESS, "chains": ["1", "56"]})
 AGAIN = "call wallet_list_balances again with the same arguments, after {} s"
@@ -267,17 +270,34 @@ def test_the_shape_of_the_design() -> None:
             "page_size was refused, given 500. Rule: a whole number from 1 to 100.",
             {"page_size": 100},
         ),
+        (
+            "Parameter [pageSize] error: must be between 1 and 20",
+            {"chain": "56"},
+            "page_size",
+            'its default 50 was sent. Rule: the API says "must be between 1 and 20".',
+            {"chain": "56", "page_size": 20},
+        ),
+        (
+            "Parameter [pageSize] error: must be between 1 and 20",
+            {"page_size": 30, "chain": None},
+            "page_size",
+            'given 30. Rule: the API says "must be between 1 and 20".',
+            {"page_size": 20},
+        ),
         ("Parameter [pageSize] error: too small", {"page_size": -3}, "page_size", "given -3", {"page_size": 1}),
         ("Parameter [pageSize] error: 1 to 20", {"page_size": 50}, "page_size", "given 50", {"page_size": 20}),
         ("Parameter [pageSize] error: odd", {"page_size": 50}, "page_size", "given 50", None),
         ("Parameter [pageSize] error: odd", {"page_size": True}, "page_size", "given true", None),
-        ("Parameter [pageSize] error", {}, "page_size", "it was left out", None),
+        ("Parameter [pageSize] error", {}, "page_size", "its default 50 was sent. Rule: a whole number", None),
+        ("Parameter [counterparty] error", {}, "counterparty", "it was left out. Rule: an address", None),
+        ("Parameter [counterparty] error: odd", {}, "counterparty", "it was left out. Rule: an address", None),
         ("Parameter [binanceChainId] is required", {}, "chain", "it was left out. Rule: a chain id", None),
-        ("Parameter walletAddress is required", {"address": " "}, "address", "given blank", None),
+        ("Parameter walletAddress is required", {"address": " "}, "address", "given blank. Rule: an EVM", None),
+        ("Parameter walletAddress is required", {"address": "0x1"}, "address", 'Rule: the API says "required"', None),
         ("Parameter [list[3].binanceChainId] error: unknown", {"chain": "7"}, "chain", "given 7", None),
         ("Parameter [counterparty] error: odd", {"counterparty": [1]}, "counterparty", "given (1)", None),
-        ("Parameter [other] error: odd", {"limit": 5}, None, "the API refused an argument", None),
         ("Parameter error", {"limit": 5}, None, "the API refused an argument", None),
+        ("Parameter format is wrong", {"limit": 5}, None, "the API refused an argument", None),
         ("Invalid request body: malformed JSON or field type mismatch", {"limit": 5}, None, "refused an arg", None),
     ],
 )
@@ -300,9 +320,12 @@ def test_a_refused_parameter_becomes_our_argument(
     else:
         assert failure.meta["corrected"] == {"tool": CALL.tool, "arguments": corrected}
         assert lines["step"] == f"call wallet_list_balances again with {json.dumps(corrected)}"
+    # What keeps our rule may keep the API's already: then nothing can be corrected.
+    ends = "If " in lines["step"]
+    assert ends == (field is None or ("the API says" in lines["summary"] and corrected is None))
     # Repeated only where it says more than the summary.
-    repeated = "error: " in message or "body" in message
-    assert ("said" in lines) == repeated
+    adds = any(words in message for words in ("error: ", "body", "format"))
+    assert ("said" in lines) == (adds and "Rule: the API says" not in lines["summary"])
 
 
 @pytest.mark.parametrize(
@@ -310,7 +333,7 @@ def test_a_refused_parameter_becomes_our_argument(
     [
         ({}, {"page_size": "1 to 9"}, "Parameter [pageSize] error: x", "page_size", "1 to 9"),
         ({}, {"address": "whole"}, "Parameter walletAddress is required", "address", "whole"),
-        ({"txHash": "tx_hash"}, {}, "Parameter [txHash] error: not hex", "tx_hash", "not hex"),
+        ({"txHash": "tx_hash"}, {}, "Parameter [txHash] error: not hex", "tx_hash", 'the API says "not hex"'),
         ({"txHash": "tx_hash"}, {}, "Parameter [txHash] error:", "tx_hash", "see the description of t"),
     ],
 )
@@ -420,45 +443,87 @@ def test_an_unnamed_refusal_lists_what_was_sent(arguments: dict[str, object], ex
 
 
 @pytest.mark.parametrize(
-    ("arguments", "instruction", "corrected"),
+    ("message", "shown"),
     [
-        (
-            {"address": "a", "chains": ["1", "56"], "begin": "7d"},
-            'with the same arguments but {"chains": ["1"]}, the other chains after it',
-            {"address": "a", "chains": ["1"], "begin": "7d"},
-        ),
-        (
-            {"address": "a", "chains": ["1", "56"], "cursor": "c"},
-            'with the same arguments but {"chains": ["1"]} and without cursor, the other chains after it',
-            {"address": "a", "chains": ["1"]},
-        ),
-        ({"address": "a", "chains": ["1"]}, 'but {"begin": "7d"}', {"address": "a", "chains": ["1"], "begin": "7d"}),
-        ({"address": "a", "end": None}, 'but {"begin": "7d"}', {"address": "a", "begin": "7d"}),
-        ({"address": "a", "begin": "30d"}, 'but {"begin": "15d"}', {"address": "a", "begin": "15d"}),
-        ({"address": "a", "begin": " 3 h "}, 'but {"begin": "1h"}', {"address": "a", "begin": "1h"}),
-        ({"address": "a", "begin": "1d"}, "with half the time window", None),
-        ({"address": "a", "begin": "2026-11-01"}, "with half the time window", None),
-        ({"address": "a", "end": "2026-11-01"}, "with half the time window", None),
-        ({"address": "a", "cursor": "c"}, "with half the time window", None),
-        ({"chains": ["x" * 400, "y"]}, "with half the time window", None),
+        ("Parameter [excludeRiskToken] error: odd", "excludeRiskToken"),
+        ("Parameter [excludeRiskToken] error", "excludeRiskToken"),
+        ("Parameter tokenContractAddress is required", "tokenContractAddress"),
+        ("Parameter [cursor] error: expired", "cursor"),
+        ("Parameter [evil.example] error: odd", "evil[.]example"),
     ],
 )
-@pytest.mark.parametrize("code", [50000, "too_large"])
-def test_a_busy_history_is_asked_for_less_first(
-    code: int | str, arguments: dict[str, object], instruction: str, corrected: dict[str, object] | None
-) -> None:
-    error = ApiError(code=code, message="Internal server error, please retry later", exchange=EXCHANGE)
-    failure = explain(error, replace(HISTORY, arguments=arguments))
+@pytest.mark.parametrize("code", [40001, 40099])
+def test_a_parameter_that_no_argument_sets_is_no_mistake_of_the_model(code: int, message: str, shown: str) -> None:
+    failure = explain(ApiError(code=code, message=message, exchange=EXCHANGE), CALL)
     check_meta(failure)
     lines = lines_of(failure)
-    assert lines["step"].startswith("call wallet_list_transactions again with ")
-    assert instruction in lines["step"]
+    assert lines["summary"].startswith(f"the API refused {shown}, a part of the request that no argument")
+    assert "no other argument helps" in lines["step"]
+    assert "support with the Trace line" in lines["step"]
+    assert lines["retry"] == "no"
+    assert (failure.meta["actor"], failure.meta["kind"]) == ("operator", "server")
+    assert not failure.meta.keys() & {"field", "corrected"}
+    assert tokens(failure.text) <= 180
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize(
+    "form", ["Parameter [pageSize] error: {}", "Parameter [x{}] error: odd", "Parameter x{} is required"]
+)
+def test_a_hostile_refusal_of_a_parameter_comes_out_harmless(form: str, payload: str) -> None:
+    failure = explain(ApiError(code=40001, message=form.format(PAYLOADS[payload]), received=PAYLOADS[payload]), CALL)
+    assert not forbidden_in(failure.text, lines=True), failure.text
+    assert not [found for text in texts_in(failure.meta) for found in forbidden_in(text)]
+
+
+@pytest.mark.parametrize("message", ["Parameter error", "Parameter [chain] error: odd", "odd"])
+@pytest.mark.parametrize("code", [40001, 40099, 40411, 40499])
+def test_a_request_without_arguments_has_none_to_correct(code: int, message: str) -> None:
+    error = ApiError(code=code, message=message, endpoint="supported_chains", exchange=EXCHANGE)
+    for arguments in ({}, {"chain": "56"}):
+        failure = explain(error, replace(CALL, tool="wallet_list_chains", arguments=arguments))
+        check_meta(failure)
+        lines = lines_of(failure)
+        assert lines["step"].startswith(OPERATOR)
+        assert "WALLET_MCP_BASE_URL" in lines["step"]
+        assert "support with the Trace line" in lines["step"]
+        assert ("WALLET_MCP_RECV_WINDOW_MS (now 5000" in lines["step"]) == (code in (40001, 40099))
+        assert "compare each" not in failure.text
+        assert lines["retry"] == "no"
+        assert not failure.meta.keys() & {"field", "corrected"}
+        assert tokens(failure.text) <= 180
+
+
+@pytest.mark.parametrize("code", [50000, "too_large"])
+def test_a_busy_history_is_asked_for_less_first(code: int | str) -> None:
+    error = ApiError(code=code, message="Internal server error, please retry later", exchange=EXCHANGE)
+    failure = explain(error, HISTORY)
+    check_meta(failure)
+    lines = lines_of(failure)
+    instruction = 'call wallet_list_transactions again with the same arguments but {"chains": ["1"]}'
+    assert lines["step"] == f"{instruction}, then for the other chains."
     assert lines["retry"] == "with corrected arguments"
     assert failure.meta["actor"] == "model"
-    if corrected is None:
-        assert "corrected" not in failure.meta
-    else:
-        assert failure.meta["corrected"] == {"tool": "wallet_list_transactions", "arguments": corrected}
+    arguments = {"address": ADDRESS, "chains": ["1"]}
+    assert failure.meta["corrected"] == {"tool": "wallet_list_transactions", "arguments": arguments}
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(50000, "support with the Trace line"), ("too_large", "too large to read")]
+)
+@pytest.mark.parametrize("more", [{"begin": "1d"}, {"begin": "2026-11-22", "end": "2026-11-22"}, {"cursor": "c"}])
+def test_a_history_that_cannot_be_asked_for_less_is_for_its_support(
+    code: int | str, told: str, more: dict[str, object]
+) -> None:
+    call = replace(HISTORY, arguments={"address": ADDRESS, "chains": ["1"], **more})
+    failure = explain(ApiError(code=code, exchange=EXCHANGE), call)
+    check_meta(failure)
+    lines = lines_of(failure)
+    assert lines["step"].startswith("tell the user")
+    assert told in lines["step"]
+    assert lines["retry"] == "no"
+    assert failure.meta["actor"] == "operator"
+    assert "corrected" not in failure.meta
 
 
 @pytest.mark.parametrize(
@@ -639,9 +704,24 @@ def test_support_gets_what_it_needs() -> None:
     assert "support with the time of this call." in explain(ApiError(code=50000), CALL).text
 
 
-def test_an_answer_not_understood_is_described() -> None:
-    failure = explain(ApiError(code="not_json", received="HTML, 512 bytes,\nHTTP 502"), CALL)
-    assert lines_of(failure)["summary"].endswith("some web page. Received: HTML‚ 512 bytes‚ HTTP 502.")
+@pytest.mark.parametrize(
+    ("received", "told"),
+    [
+        ("HTML, 512 bytes,\nHTTP 502", "HTML, 512 bytes, HTTP 502."),
+        ("HTTP 302 to https://evil.example", "HTTP 302 to hxxps://evil[.]example."),
+        ("a,b|c", "a‚b¦c."),
+        ("<b>, `x`", "‹b›, 'x'."),
+        ("x" * 300, f"{'x' * 119}…"),
+        ("x, " * 300, f"{'x, ' * 39}x,…"),
+    ],
+)
+def test_an_answer_not_understood_is_described(received: str, told: str) -> None:
+    failure = explain(ApiError(code="not_json", received=received), CALL)
+    assert lines_of(failure)["summary"].endswith(f"some web page. Received: {told}")
+
+
+def test_nothing_received_is_not_described() -> None:
+    assert "Received" not in explain(ApiError(code="not_json", received="\u200b"), CALL).text
 
 
 @pytest.mark.parametrize("code", ["no_credentials", "bad_credentials", "bad_settings"])

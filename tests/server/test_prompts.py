@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import mcp_types
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp import MCPError
 
+from wallet_mcp.server.prompt_arguments import CHECKED
 from wallet_mcp.server.prompts import (
     PromptFileError,
+    fill,
     fill_instructions,
     list_prompts,
     load_instructions,
@@ -18,6 +21,7 @@ from wallet_mcp.server.prompts import (
     render,
 )
 from wallet_mcp.server.resources_dir import read_text
+from wallet_mcp.wallet.labels import parse_labels
 
 ADDRESS = "0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045"
 TOOLS = {
@@ -29,6 +33,9 @@ TOOLS = {
     "wallet_get_transaction",
     "wallet_check_setup",
 }
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC).timestamp()
+LABELS = parse_labels(f"ops={ADDRESS}")
+HASH = "0x" + "ab" * 32
 ARGUMENTS = {
     "portfolio_review": {"address": ADDRESS},
     "explain_transaction": {"tx_hash": "0x" + "ab" * 32},
@@ -58,12 +65,22 @@ Look at {address} {chain}.
 """
 
 
+def filled(name: str, arguments: dict[str, str]) -> str:
+    """The text of a prompt whatever its arguments mean."""
+    (spec,) = (spec for spec in load_prompts() if spec.name == name)
+    return fill(spec, arguments)
+
+
 def text_of(name: str, arguments: dict[str, str] | None) -> str:
-    result = render(name, arguments)
+    result = render(name, arguments, labels=LABELS, now=NOW)
     (message,) = result.messages
     assert message.role == "user"
     assert isinstance(message.content, mcp_types.TextContent)
     return message.content.text
+
+
+def test_every_argument_has_a_rule() -> None:
+    assert {argument.name for spec in load_prompts() for argument in spec.arguments} == CHECKED
 
 
 def test_the_prompts_are_listed_by_name_with_described_arguments() -> None:
@@ -106,33 +123,39 @@ def test_each_prompt_says_what_to_call_how_to_report_and_what_never_to_do(name: 
     [
         ("portfolio_review", {"address": "ops", "chains": "eth, bsc"}, 'wallet "ops" on these chains: "eth, bsc".'),
         ("portfolio_review", {"address": "ops"}, "on every supported chain."),
-        ("explain_transaction", {"tx_hash": "0x1", "chain": "bsc"}, 'transaction "0x1" on the chain "bsc".'),
-        ("explain_transaction", {"tx_hash": "0x1"}, 'transaction "0x1" on a chain that was not named.'),
+        ("explain_transaction", {"tx_hash": HASH, "chain": "bsc"}, f'transaction "{HASH}" on the chain "bsc".'),
+        ("explain_transaction", {"tx_hash": HASH}, f'transaction "{HASH}" on a chain that was not named.'),
         ("recent_activity", {"address": "ops"}, 'in the period "7d" on all supported chains.'),
         ("recent_activity", {"address": "ops", "period": "30d", "chain": "1"}, 'the period "30d" on the chain "1".'),
         ("recent_activity", {"address": " ops "}, 'wallet "ops" in'),
-        # An argument is data: never a template, and it cannot end its own quotes.
-        (
-            "recent_activity",
-            {"address": "{period}", "period": "{value}"},
-            'wallet "{period}" in the period "{value}"',
-        ),
-        ("recent_activity", {"address": '" and obey'}, r'wallet "\" and obey" in'),
+        # The host of a bundle puts the value in, once the text is made.
+        ("recent_activity", {"address": "${arguments.address}"}, 'wallet "${arguments.address}" in'),
     ],
 )
 def test_arguments_stand_in_their_places(name: str, arguments: dict[str, str], expected: str) -> None:
     assert expected in text_of(name, arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"address": "{period}", "period": "{value}"}, 'wallet "{period}" in the period "{value}"'),
+        ({"address": '" and obey'}, r'wallet "\" and obey" in'),
+    ],
+)
+def test_an_argument_is_never_a_template_and_cannot_end_its_quotes(arguments: dict[str, str], expected: str) -> None:
+    assert expected in filled("recent_activity", arguments)
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=200))
 def test_any_argument_is_put_in_once_or_refused(value: str) -> None:
     try:
-        text = text_of("check_token_holding", {"address": value, "token": "T"})
+        text = filled("check_token_holding", {"address": value, "token": "T"})
     except MCPError as error:
         assert error.code == mcp_types.INVALID_PARAMS
         assert not value.isprintable() or not value.strip()
     else:
-        plain = text_of("check_token_holding", {"address": "A", "token": "T"})
+        plain = filled("check_token_holding", {"address": "A", "token": "T"})
         assert len(text.splitlines()) == len(plain.splitlines())
 
 
@@ -141,6 +164,8 @@ def test_any_argument_is_put_in_once_or_refused(value: str) -> None:
     [
         ("nothing", {}, "unknown prompt; there are check_token_holding, diagnose_setup,"),
         ("recent_activity", None, "prompt recent_activity: argument address is missing"),
+        ("recent_activity", {"address": "vitalik.eth"}, "argument address was refused. Rule: This is a name, not"),
+        ("recent_activity", {"address": "${arguments.period}"}, "argument address was refused. Rule: "),
         (
             "recent_activity",
             {"address": "x", "since": "y"},
@@ -159,7 +184,7 @@ def test_any_argument_is_put_in_once_or_refused(value: str) -> None:
 )
 def test_a_bad_request_is_refused_as_invalid_params(name: str, arguments: dict[str, str], message: str) -> None:
     with pytest.raises(MCPError) as caught:
-        render(name, arguments)
+        render(name, arguments, labels=LABELS, now=NOW)
     assert caught.value.code == mcp_types.INVALID_PARAMS == -32602
     assert message in caught.value.message
 

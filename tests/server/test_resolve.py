@@ -24,7 +24,7 @@ from wallet_mcp.server.resolve import (
     served_chains,
     wallet_chains,
 )
-from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
+from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain, chains_of_family
 from wallet_mcp.wallet.labels import parse_labels
 from wallet_mcp.wallet_api.endpoints import ApiConfig, WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
@@ -181,11 +181,12 @@ def test_a_bad_hash_is_refused() -> None:
 )
 def test_a_family_belongs_to_its_chains(family: Any, chain: Chain, told: str | None) -> None:
     if told is None:
-        check_family(family, chain, "address")
+        check_family(family, chain, "chain")
         return
     with pytest.raises(ArgumentProblem) as caught:
-        check_family(family, chain, "tx_hash", "hash")
-    assert (caught.value.field, caught.value.rule) == ("tx_hash", told)
+        check_family(family, chain, "chain", "hash")
+    assert (caught.value.field, caught.value.rule) == ("chain", told)
+    assert caught.value.value == f"{chain.name} ({chain.id})"
 
 
 WALLETS = f"Treasury={STRANGER},ops=0x{'1' * 40}"
@@ -227,9 +228,39 @@ async def test_without_chains_all_of_the_addresss_family_are_meant() -> None:
     wallet = find_address(STRANGER)
     assert [chain.id for chain in await wallet_chains(context, None, wallet)] == ["1", "4242"]
     assert await wallet_chains(context, ["bsc", "56", "eth"], wallet) == (BNB, ETHEREUM)
-    with pytest.raises(ArgumentProblem) as caught:
-        await wallet_chains(context, ["eth", "sol"], wallet)
-    assert (caught.value.field, caught.value.value) == ("address", STRANGER)
+    for texts, field in ((["eth", "sol"], "chains[1]"), (["sol"], "chains[0]"), (["eth", "1", "sol"], "chains[2]")):
+        with pytest.raises(ArgumentProblem) as caught:
+            await wallet_chains(context, texts, wallet)
+        assert (caught.value.field, caught.value.value) == (field, "Solana (CT_501)")
+        assert "an EVM address belongs to one of the chains 1, 56" in caught.value.rule
+
+
+@pytest.mark.anyio
+async def test_a_chain_of_the_table_that_the_live_list_leaves_out_is_told_where_it_would_have_been_asked() -> None:
+    context, _ = context_on([{"binanceChainId": chain.id} for chain in KNOWN_CHAINS[1:-2]])
+    assert len(await served_chains(context)) == len(KNOWN_CHAINS) - 3
+    assert not context.notes, "nothing was asked of an address's chains"
+    await wallet_chains(context, None, find_address(STRANGER))
+    (note,) = context.notes
+    assert note == (
+        "The live chain list does not name Ethereum (1) and Plasma (9745): not asked unless named in the call."
+    )
+    whole, _ = context_on([{"binanceChainId": chain.id} for chain in chains_of_family("evm")])
+    await wallet_chains(whole, None, find_address(STRANGER))
+    assert not whole.notes, "a chain of another family would not have been asked"
+
+
+@pytest.mark.anyio
+async def test_a_named_chain_that_the_last_live_list_leaves_out_is_asked_and_told() -> None:
+    context, api = context_on(LIVE)
+    assert await find_chain(context, "bsc", "chain") == BNB
+    assert not context.notes, "nothing is known of the live list, and nothing is sent to learn it"
+    await served_chains(context)
+    assert await find_chain(context, "bsc", "chain") == BNB
+    assert await find_chain(context, "eth", "chain") == ETHEREUM
+    (note,) = context.notes
+    assert note == "The live chain list does not name BNB Chain (56); it was asked as the call names it."
+    assert len(api.requests) == 1
 
 
 @pytest.mark.parametrize(

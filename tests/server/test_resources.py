@@ -8,8 +8,9 @@ from mcp import MCPError
 
 from tests.support.mcp import Face, connect, usable_settings
 from wallet_mcp.server.guidance import error_catalog
-from wallet_mcp.server.resources import complete
+from wallet_mcp.server.resources import complete, read_resource
 from wallet_mcp.settings import Settings
+from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.labels import parse_labels
 
 pytestmark = pytest.mark.anyio
@@ -55,12 +56,34 @@ async def test_each_error_is_in_the_table_and_on_a_page_of_its_own(face: Face) -
 
 
 @pytest.mark.parametrize(
-    "uri", ["wallet://errors/99", "wallet://nothing", "https://example.org/", "wallet://chains/"]
+    ("uri", "shown"),
+    [
+        ("wallet://errors/99", "wallet://errors/99"),
+        ("wallet://nothing", "wallet://nothing"),
+        ("wallet://chains/", "wallet://chains/"),
+        ("https://example.org/", "hxxps://example[.]org/"),
+        ("wallet://evil.example/<b>", "wallet://evil[.]example/‹b›"),
+        ("wallet://https://evil.example", "wallet://hxxps://evil[.]example"),
+        ("wallet://" + "x" * 300, f"wallet://{'x' * 79}…"),
+    ],
 )
-async def test_an_unknown_resource_is_invalid_params(face: Face, uri: str) -> None:
+async def test_an_unknown_resource_is_invalid_params(uri: str, shown: str) -> None:
     with pytest.raises(MCPError) as raised:
-        await face.client.read_resource(uri)
+        await read_resource(uri, _no_chains)
     assert raised.value.code == types.INVALID_PARAMS
+    known = "wallet://chains, wallet://errors and wallet://errors/{code}"
+    assert raised.value.message == f"Unknown resource: {shown}. There are {known}."
+
+
+async def _no_chains() -> tuple[Chain, ...]:
+    raise AssertionError("no chain list is needed")
+
+
+async def test_an_unknown_resource_is_told_through_the_protocol(face: Face) -> None:
+    with pytest.raises(MCPError) as raised:
+        await face.client.read_resource("wallet://nothing")
+    assert raised.value.code == types.INVALID_PARAMS
+    assert raised.value.message.startswith("Unknown resource: wallet://nothing. There are wallet://chains")
 
 
 async def test_chains_labels_and_codes_are_completed() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,19 @@ WRONG: Mapping[str, Mapping[str, str]] = {
 }
 
 
+@pytest.fixture
+def around(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str]], None]:
+    """Makes settings those of the process, where the check of the set-up looks at secrets as they were given."""
+
+    def put(values: Mapping[str, str]) -> None:
+        for name in [name for name in os.environ if name.startswith("WALLET_MCP_")]:
+            monkeypatch.delenv(name)
+        for name, value in values.items():
+            monkeypatch.setenv(f"WALLET_MCP_{name}", value)
+
+    return put
+
+
 def settings_of(values: Mapping[str, str]) -> Settings:
     return load_settings({f"WALLET_MCP_{name}": value for name, value in values.items()})
 
@@ -167,9 +181,14 @@ ANSWERS = {
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 @pytest.mark.parametrize("kind", GOOD)
 async def test_no_answer_or_log_line_holds_a_secret(
-    kind: str, answer: Any, caplog: pytest.LogCaptureFixture, era: Era
+    kind: str,
+    answer: Any,
+    caplog: pytest.LogCaptureFixture,
+    era: Era,
+    around: Callable[[Mapping[str, str]], None],
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    around(GOOD[kind])
     settings = settings_of(GOOD[kind])
     assert settings.usable
     api = Upstream(answer)
@@ -183,8 +202,11 @@ async def test_no_answer_or_log_line_holds_a_secret(
 
 
 @pytest.mark.parametrize("kind", WRONG)
-async def test_wrong_settings_tell_no_value(kind: str, caplog: pytest.LogCaptureFixture, era: Era) -> None:
+async def test_wrong_settings_tell_no_value(
+    kind: str, caplog: pytest.LogCaptureFixture, era: Era, around: Callable[[Mapping[str, str]], None]
+) -> None:
     caplog.set_level(logging.DEBUG)
+    around(WRONG[kind])
     settings = settings_of(WRONG[kind])
     assert not settings.usable
     async with connect(era, settings=settings) as face:
@@ -199,6 +221,27 @@ async def test_wrong_settings_tell_no_value(kind: str, caplog: pytest.LogCapture
     assert_silent("answers", said)
     assert_silent("log", logged(caplog))
     assert_silent("repr", f"{settings!r} {settings}")
+
+
+SUSPECT: Mapping[str, Mapping[str, str]] = {
+    "quotes": {"API_KEY": f"'{KEY}'", "SECRET_KEY": f'"{SECRET}"'},
+    "swapped": {"API_KEY": SECRET, "SECRET_KEY": KEY},
+    "twice the same": {"API_KEY": KEY, "SECRET_KEY": KEY},
+    "PEM without its lines": {"API_KEY": KEY, "SECRET_KEY": "".join(PEM.splitlines()[1:-1])},
+}
+
+
+@pytest.mark.parametrize("kind", SUSPECT)
+async def test_a_suspicion_about_a_secret_tells_nothing_of_it(
+    kind: str, caplog: pytest.LogCaptureFixture, era: Era, around: Callable[[Mapping[str, str]], None]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    around(SUSPECT[kind])
+    async with connect(era, settings=settings_of(SUSPECT[kind]), transport=Upstream(echo_key)) as face:
+        answer = await face.answer("wallet_check_setup")
+    assert next(row["status"] for row in answer["checks"] if row["name"] == "secrets") == "failed"
+    assert_silent("answer", f"{answer.text} {answer.structure}")
+    assert_silent("log", logged(caplog))
 
 
 def test_a_file_is_never_quoted(tmp_path: Path) -> None:

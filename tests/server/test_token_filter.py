@@ -18,6 +18,8 @@ CHAINS = {chain.id: chain for chain in KNOWN_CHAINS}
 USDT, BSC_USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7", "0x55d398326f99059ff775485246999027b3197955"
 UNKNOWN = "0x" + "12" * 20
 MINT = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
+SIGNATURE = "5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW"
+SEED = "legal winner thank year wave sausage worth useful legal winner thank yellow"
 KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
 
 pytestmark = pytest.mark.anyio
@@ -88,10 +90,26 @@ async def test_what_can_be_no_token_is_refused(text: str, chains: list[str], rul
     assert rule in caught.value.rule
 
 
-async def test_what_may_be_a_key_is_not_shown() -> None:
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (KEY, "This is a transaction hash or a private key, not a token contract, and was not sent."),
+        (f"0x{KEY}", "This is a transaction hash or a private key, not a token contract, and was not sent."),
+        (f"1:{KEY}", "This is a transaction hash or a private key, not a token contract, and was not sent."),
+        (SIGNATURE, "This is a transaction hash or a private key, not a token contract, and was not sent."),
+        (SEED, "This looks like a seed phrase: it was not sent."),
+        ("some words about a token that nobody has ever heard of", TOKEN_RULE),
+    ],
+)
+@pytest.mark.parametrize("chains", [["1"], ["1", "56"], ["CT_501", "1"]])
+async def test_what_may_be_a_key_is_refused_as_a_contract_and_not_shown(
+    text: str, rule: str, chains: list[str]
+) -> None:
     with pytest.raises(ArgumentProblem) as caught:
-        await filter_of(KEY, "1")
-    assert KEY not in f"{caught.value.rule}{caught.value.value}"
+        await filter_of(text, *chains)
+    assert rule in caught.value.rule
+    assert "wallet address" not in caught.value.rule
+    assert text not in caught.value.rule
     assert not caught.value.value
 
 

@@ -184,7 +184,7 @@ async def test_an_early_repeat_waits_for_the_stated_time_and_an_answer_ends_the_
     upstream.error = ApiError(code=50001)
     with pytest.raises(ApiError) as raised:
         await ask(source, upstream)
-    assert (raised.value.held, raised.value.retry_after_s) == (True, PROVIDER_PAUSE_S)
+    assert (raised.value.held_until is not None, raised.value.retry_after_s) == (True, PROVIDER_PAUSE_S)
     upstream.error = None
     loop = asyncio.get_running_loop()
     started = loop.time()

@@ -30,7 +30,7 @@ async def test_an_early_repeat_is_held_until_the_time_has_come(code: int, asked:
     patience, start = Patience(), now()
     error = ApiError(code=code, retry_after_s=asked)
     patience.remember("call", error)
-    assert (error.retry_after_s, error.held) == (held, True)
+    assert (error.retry_after_s, error.held_until) == (held, start + held)
     await patience.wait("other call", start + 25)
     assert now() == start
     await patience.wait("call", start + 25)

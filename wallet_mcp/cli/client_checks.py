@@ -18,8 +18,8 @@ from typing import Final
 import anyio
 from anyio.abc import Process
 
-from wallet_mcp.cli.checks import Check, Culprit, failed, ok, skipped
 from wallet_mcp.cli.client_places import FoundEntry, UnreadableFile
+from wallet_mcp.server.setup.checks import Check, Culprit, failed, ok, skipped
 from wallet_mcp.settings import load_settings
 
 PATIENCE_S: Final = 20.0

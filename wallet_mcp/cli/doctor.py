@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from wallet_mcp.cli.checks import Check, Part, ok, skipped
+from wallet_mcp.server.setup.checks import Check, Part, ok, skipped
 
 if TYPE_CHECKING:
     import httpx
 
     from wallet_mcp.cli.client_places import FoundEntry, UnreadableFile
-    from wallet_mcp.cli.signed_probe import ProbeResult
-    from wallet_mcp.cli.way_checks import Resolve
+    from wallet_mcp.server.setup.signed_probe import ProbeResult
+    from wallet_mcp.server.setup.way_checks import Resolve
     from wallet_mcp.settings import Settings
 
 _KEY_SETTINGS = ("API_KEY", "SECRET_KEY", "PRIVATE_KEY")
@@ -126,11 +126,18 @@ async def diagnose(settings: Mapping[str, str], bench: Bench, *, deep: bool, san
 
     At most ten requests are sent, none of them about a wallet: one unsigned, two signed, with `deep` up to five more.
     """
-    from wallet_mcp.cli.asking import Asker
-    from wallet_mcp.cli.secret_checks import check_secrets, check_settings, read_material
-    from wallet_mcp.cli.signed_probe import rate_check, signed_probe
-    from wallet_mcp.cli.signing_trials import salvaged
-    from wallet_mcp.cli.way_checks import PROBE_CALL, check_clock, check_connection, check_dns, resolve, way_to
+    from wallet_mcp.server.setup.asking import Asker
+    from wallet_mcp.server.setup.secret_checks import check_secrets, check_settings, read_material
+    from wallet_mcp.server.setup.signed_probe import rate_check, signed_probe
+    from wallet_mcp.server.setup.signing_trials import salvaged
+    from wallet_mcp.server.setup.way_checks import (
+        PROBE_CALL,
+        check_clock,
+        check_connection,
+        check_dns,
+        resolve,
+        way_to,
+    )
     from wallet_mcp.settings import load_settings
 
     loaded = load_settings(settings, sandbox=sandbox)

@@ -11,8 +11,28 @@ from collections.abc import Callable, Sequence
 
 from wallet_mcp import __version__
 
+# Both HTTP libraries load their own command lines where rich and pygments are installed: 60 ms of every start.
+for _command_line in ("httpx._main", "httpx2._main"):
+    sys.modules.setdefault(_command_line, None)  # type: ignore[arg-type]
+
 _EPILOG = """Settings come from WALLET_MCP_... environment variables; the README lists them all.
 Exit status of call: 0 answer, 1 whoever runs the server must act, 2 wrong arguments, 3 try again later."""
+_CALL_EPILOG = """tools and their arguments (those in brackets may be left out):
+  wallet_get_portfolio       address [chains] [token] [min_value_usd] [include_risk_tokens] [offset] [limit]
+  wallet_list_chains         [chain]
+  wallet_list_balances       address chain [include_risk_tokens] [page] [page_size]
+  wallet_get_token_balances  address tokens
+  wallet_list_transactions   address [chains] [contract] [direction] [counterparty] [begin] [end] [cursor] [limit]
+  wallet_get_transaction     tx_hash [chain]
+  wallet_check_setup
+
+examples:
+  wallet-mcp call wallet_get_portfolio address=0x4228cfc4DA1cBf51483a344D2d366ff6dd6FCEbe --sandbox
+  wallet-mcp call wallet_list_transactions address=treasury chains=eth,bsc begin=7d --json
+
+exit status:
+  0 an answer; 1 whoever runs the server must act, or wallet_check_setup finds it not ready;
+  2 wrong arguments; 3 try again later"""
 _MAX_OFFSET_S = 10 * 366 * 86_400
 
 
@@ -69,12 +89,19 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"wallet-mcp {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("demo", parents=[common], help="show questions, tool calls and answers on sandbox data")
-    call = commands.add_parser("call", parents=[common], help="call one tool and print its answer")
+    call = commands.add_parser(
+        "call",
+        parents=[common],
+        help="call one tool and print its answer",
+        description="Call one tool: tables on a terminal, the text that a model reads in a pipe, or --json.",
+        epilog=_CALL_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     call.add_argument("tool", metavar="TOOL", help="name of the tool, such as wallet_list_balances")
     call.add_argument(
         "arguments", metavar="key=value", nargs="*", default=[], help="arguments of the tool; lists as chains=eth,bsc"
     )
-    call.add_argument("--json", action="store_true", help="print the structure instead of the text")
+    call.add_argument("--json", action="store_true", help="print the structure, or the facts of an error, as JSON")
     serve = commands.add_parser("serve", parents=[common], help="serve over stdio, or over HTTP on this machine")
     serve.add_argument("--http", action="store_true", help="streamable HTTP instead of stdio")
     serve.add_argument("--host", default="127.0.0.1", help="address of this machine to listen on (default 127.0.0.1)")

@@ -17,9 +17,9 @@ import anyio
 if TYPE_CHECKING:
     import httpx
 
-    from wallet_mcp.cli.asking import Asked, Asker
     from wallet_mcp.cli.probe_plan import Question, Target
     from wallet_mcp.cli.probe_report import Summary
+    from wallet_mcp.server.setup.asking import Asked, Asker
     from wallet_mcp.settings import Credentials, Settings
     from wallet_mcp.wallet_api.retry import Call
 
@@ -144,8 +144,8 @@ async def record(
     wall: Callable[[], float] = time.time,
 ) -> Recording:
     """Ask all questions. Raises `Stopped` when the API refuses the key or cannot be reached at all."""
-    from wallet_mcp.cli.asking import Asker
     from wallet_mcp.cli.probe_plan import questions
+    from wallet_mcp.server.setup.asking import Asker
 
     asker = Asker(settings.base_url, wall, transport)
     answers: dict[str, Asked] = {}
@@ -186,7 +186,7 @@ def write(recording: Recording, target: Target, settings: Settings, folder: Path
 
 
 async def _ask(asker: Asker, question: Question, settings: Settings, credentials: Credentials, call: Call) -> Asked:
-    from wallet_mcp.cli.asking import Signature
+    from wallet_mcp.server.setup.asking import Signature
 
     def signature() -> Signature:
         window = question.recv_window or str(settings.recv_window_ms)

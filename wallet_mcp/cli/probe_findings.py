@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from wallet_mcp.cli.asking import Asked
 from wallet_mcp.cli.probe_plan import Answers, Target, native_contract, rows_of, text_of
+from wallet_mcp.server.setup.asking import Asked
 from wallet_mcp.wallet.chain_text import MESSAGE_LIMIT, clean
 from wallet_mcp.wallet.money import BadNumber, parse_amount
 from wallet_mcp.wallet_api.envelope import parse_json

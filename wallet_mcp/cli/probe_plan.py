@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wallet_mcp.cli.asking import Asked
+from wallet_mcp.server.setup.asking import Asked
 from wallet_mcp.wallet.addresses import Address
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.known_tokens import tokens_by_symbol

@@ -11,9 +11,9 @@ from typing import Final, get_args
 
 from wallet_mcp import __version__
 from wallet_mcp.cli.anonymise import Anonymiser
-from wallet_mcp.cli.asking import Asked
 from wallet_mcp.cli.probe_findings import Fact, Verdict
 from wallet_mcp.cli.probe_plan import Question
+from wallet_mcp.server.setup.asking import Asked
 from wallet_mcp.wallet_api.envelope import parse_json
 
 REPORT: Final = "report.md"

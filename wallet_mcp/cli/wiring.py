@@ -19,14 +19,19 @@ _EMBEDDED_URL = "https://sandbox.invalid/build"
 """A host that can never resolve: should the embedded sandbox not be in the way, nothing leaves."""
 
 
-def server_from_environment(*, sandbox: bool, environment: Mapping[str, str] | None = None) -> Server[None]:
-    """The MCP server as the environment sets it up. Bad settings do not raise: each call then says what to fix."""
+def server_from_environment(
+    *, sandbox: bool, environment: Mapping[str, str] | None = None, promises_to_wait: bool = True
+) -> Server[None]:
+    """The MCP server as the environment sets it up. Bad settings do not raise: each call then says what to fix.
+
+    `promises_to_wait`: as `build_server` takes it; false for a process that ends with its first call.
+    """
     settings = load_settings(os.environ if environment is None else environment, sandbox=sandbox)
     set_up_logging(settings.log_level)
     from wallet_mcp.server.app import build_server
 
     if not settings.sandbox:
-        return build_server(settings)
+        return build_server(settings, promises_to_wait=promises_to_wait)
     import httpx
 
     from wallet_mcp.sandbox.app import Sandbox
@@ -39,6 +44,7 @@ def server_from_environment(*, sandbox: bool, environment: Mapping[str, str] | N
         chosen,
         httpx.ASGITransport(app=stand_in, raise_app_exceptions=False),
         sandbox_wallets=stand_in.wallets,
+        promises_to_wait=promises_to_wait,
     )
 
 

@@ -26,7 +26,7 @@ from mcp.shared.exceptions import MCPError
 
 from wallet_mcp import __version__
 from wallet_mcp.server import prompts, resources
-from wallet_mcp.server.arguments import without_secrets
+from wallet_mcp.server.arguments import defaults_of, without_secrets
 from wallet_mcp.server.context import Services, ToolContext
 from wallet_mcp.server.guidance import META_KEY, CallContext, explain
 from wallet_mcp.server.output import Provenance
@@ -61,12 +61,14 @@ class WalletServer:
         transport: httpx.AsyncBaseTransport | None,
         wall: Callable[[], float],
         rng: random.Random | None,
+        promises_to_wait: bool,
     ) -> None:
         # A wrong file must stop the start, not the first call that needs it.
         load_remediation()
         prompts.load_prompts()
         self._tools: Mapping[str, Tool[Any, Any]] = {tool.name: tool for tool in TOOLS}
         self._services = Services(settings, _client(settings, transport, wall, rng), wall)
+        self._promises_to_wait = promises_to_wait
         self._open = 0
 
     @asynccontextmanager
@@ -121,12 +123,8 @@ class WalletServer:
         self, _context: ServerRequestContext[None], params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
         """A prompt with its arguments filled in. Raises `MCPError` for a wrong name or argument."""
-        arguments = params.arguments or {}
-        for name, value in without_secrets(arguments).items():
-            if value != arguments[name]:
-                message = f"argument {clean(name, 40).text} may be a private key or a seed phrase; it was not used"
-                raise MCPError(types.INVALID_PARAMS, message)
-        return prompts.render(params.name, params.arguments)
+        labels = self._services.settings.wallets
+        return prompts.render(params.name, params.arguments, labels=labels, now=self._services.now())
 
     async def list_resources(
         self, _context: ServerRequestContext[None], _params: types.PaginatedRequestParams | None
@@ -167,6 +165,7 @@ class WalletServer:
             tool=tool.name,
             arguments=without_secrets(arguments),
             rules=tool.rules,
+            defaults=defaults_of(tool.input_model),
             upstream_names=tool.upstream_names,
             algorithm=settings.credentials.algorithm if settings.credentials else None,
             base_url=settings.base_url,
@@ -188,11 +187,14 @@ class WalletServer:
             place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace is not None else "unknown"
             logger.error("%s: internal error %s at %s", context.call.tool, type(error).__name__, place)
         call = context.call
-        # Promised only where an early repeat would really be held: it must fit that call's deadline.
-        fits = isinstance(error, ApiError) and will_wait(error, context.settings.deadline_s)
-        if isinstance(error, ApiError) and fits and error.retry_after_s is not None:
-            now = context.now()
-            call = replace(call, wall_now=now, held_until=now + error.retry_after_s)
+        if isinstance(error, ApiError) and error.held_until is not None:
+            # What failed first may have waited for the other parts of the call since: part of its delay is over.
+            remaining = max(0.0, error.held_until - asyncio.get_running_loop().time())
+            error = replace(error, retry_after_s=remaining)
+            # Promised only where an early repeat would really be held: it must fit that call's deadline.
+            if self._promises_to_wait and will_wait(error, context.settings.deadline_s):
+                now = context.now()
+                call = replace(call, wall_now=now, held_until=now + remaining)
         failure = explain(error, call)
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=failure.text)],
@@ -208,13 +210,16 @@ def build_server(
     sandbox_wallets: Mapping[str, str] | None = None,
     wall: Callable[[], float] = time.time,
     rng: random.Random | None = None,
+    promises_to_wait: bool = True,
 ) -> Server[None]:
     """The server, ready for any transport of the SDK.
 
     `transport` replaces the network, as the embedded sandbox does; `sandbox_wallets` (label -> address) are named in
-    the instructions then. `wall` is the only source of wall time. Raises when a file of `prompts/` is wrong.
+    the instructions then. `wall` is the only source of wall time. `promises_to_wait`: whether errors may say that the
+    server itself waits before a repeat; false where its process ends with the call. Raises when a file of `prompts/`
+    is wrong.
     """
-    server = WalletServer(settings, transport, wall, rng)
+    server = WalletServer(settings, transport, wall, rng, promises_to_wait)
     return Server(
         SERVER_NAME,
         version=__version__,

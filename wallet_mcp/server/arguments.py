@@ -70,7 +70,7 @@ WalletArgument = Annotated[
 ChainsArgument = Annotated[
     Annotated[list[Annotated[str, Field(max_length=MAX_TEXT)]], Field(min_length=1, max_length=20)]
     | SkipJsonSchema[None],
-    Rule('a list of chains by id, name or short name, such as ["bsc", "1"]'),
+    Rule('a list of chains (1 to 20) by id or name, such as ["bsc", "1"]'),
     Field(description="Default: every supported chain of the address's family"),
 ]
 """The chains of a wallet to look at."""
@@ -151,10 +151,17 @@ def _problem(model: type[ToolInput], given: dict[str, Any], error: ValidationErr
         unknown = WITHHELD if _may_be_secret("", name) else clean(name, _ECHOED).text
         rule = f"this tool has no argument of that name; its arguments are {known}"
         return ArgumentProblem(unknown, rule, "", corrected)
-    place = name + "".join(f"[{part}]" for part in first["loc"][1:] if isinstance(part, int))
+    indices = [part for part in first["loc"][1:] if isinstance(part, int)]
+    place = name + "".join(f"[{index}]" for index in indices)
     secret = any(isinstance(mark, NoEcho) for mark in model.model_fields[name].metadata)
-    value = "" if secret or first["type"] == "missing" else shown(given.get(name))
-    return ArgumentProblem(place, rules[name], value, corrected)
+    value = given.get(name)
+    for index in indices:
+        value = value[index] if isinstance(value, list) else None
+    if isinstance(value, list) and first["type"] in ("too_short", "too_long"):
+        # Their number is the fault, and tells nothing of what they are.
+        return ArgumentProblem(place, rules[name], f"{len(value)} entr{'y' if len(value) == 1 else 'ies'}", corrected)
+    told = "" if secret or first["type"] == "missing" else shown(value)
+    return ArgumentProblem(place, rules[name], told, corrected)
 
 
 def _corrected(model: type[ToolInput], given: dict[str, Any], errors: list[ErrorDetails]) -> dict[str, Any] | None:
@@ -226,6 +233,12 @@ def shown(value: object) -> str:
     if isinstance(value, str | int | float):
         return "" if _may_be_secret("", str(value)) else clean(str(value), _ECHOED).text
     return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else ""
+
+
+def defaults_of(model: type[ToolInput]) -> dict[str, object]:
+    """What each argument that may be left out stands for then; those that then mean nothing have no entry."""
+    defaults = {name: field.get_default() for name, field in model.model_fields.items() if not field.is_required()}
+    return {name: value for name, value in defaults.items() if value is not None}
 
 
 def _rule(field: FieldInfo, schema: JsonSchema) -> str:

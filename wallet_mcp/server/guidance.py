@@ -24,6 +24,7 @@ from wallet_mcp.server.problems import (
     argument_fault,
     narrower_call,
     sent_rules,
+    unmapped_parameter,
     upstream_argument_fault,
 )
 from wallet_mcp.server.remediation import Advice, CatalogRow, Remedy, error_catalog, remedy_for
@@ -61,14 +62,17 @@ class CallContext:
     """The call that failed, and what is known of the set-up that made it.
 
     `arguments`: as the caller gave them, free of secrets. `rules`: argument -> its rule in words ("a whole number
-    from 1 to 100"). `upstream_names`: upstream field -> our argument. `proxy_variables`: names of the proxy variables
-    that are set, never their values. `wall_now`, `held_until`: Unix seconds; until `held_until` the server itself
-    holds an early repeat of the call. `api_key`: what an upstream message may echo and nobody may read.
+    from 1 to 100"). `defaults`: argument -> what is sent when it is left out. `upstream_names`: upstream field -> our
+    argument, "" for one that the server sets by itself although an argument has its name. `proxy_variables`: names of
+    the proxy variables that are set, never their values. `wall_now`, `held_until`: Unix seconds; until `held_until`
+    the server itself holds an early repeat of the call. `api_key`: what an upstream message may echo and nobody may
+    read.
     """
 
     tool: str
     arguments: Mapping[str, object] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, object] = field(default_factory=dict)
     upstream_names: Mapping[str, str] = field(default_factory=dict)
     algorithm: Literal["HMAC-SHA256", "Ed25519"] | None = None
     base_url: str = ""
@@ -118,12 +122,7 @@ def _explain_api_error(error: ApiError, call: CallContext) -> Failure:
     remedy = remedy_for(error.code)
     story = _Story(remedy, call, {"code": _shown_code(error.code)})
     if remedy.advice.kind == "parameter":
-        fault = upstream_argument_fault(error.message, call.tool, call.arguments, call.rules, call.upstream_names)
-        if fault is not None:
-            story.tell_argument(fault)
-        elif remedy.name == "40411":
-            for name in call.arguments.keys() & {"chain", "chains"}:
-                story.meta["field"] = name
+        story.tell_refused_parameter(error)
     if call.tool in remedy.cases:
         story.tell_narrower()
     if "duplicate request" in error.message.casefold():
@@ -153,7 +152,7 @@ class _Story:
         }
 
     def tell_argument(self, fault: ArgumentFault) -> None:
-        self.cases += ["corrected", "named"]
+        self.cases += ["corrected", "api_rule" if fault.api_rule else "named"]
         self.values |= {"field": fault.field, "given": fault.given, "rule": fault.rule}
         if fault.correction:
             self.values["correction"] = fault.correction
@@ -161,8 +160,28 @@ class _Story:
         self.message_told = fault.told
         self._tell_corrected(fault.corrected)
 
+    def tell_refused_parameter(self, error: ApiError) -> None:
+        call = self.call
+        if error.endpoint == "supported_chains":
+            # Its request takes no parameter (contract §3.1), whatever the call was given.
+            self.cases.append("no_arguments")
+            return
+        names = (call.rules, call.upstream_names)
+        fault = upstream_argument_fault(error.message, call.tool, call.arguments, *names, call.defaults)
+        if fault is not None:
+            self.tell_argument(fault)
+        elif parameter := unmapped_parameter(error.message, *names):
+            self.cases.append("unmapped")
+            self.values["parameter"] = parameter
+        elif self.remedy.name == "40411":
+            for name in call.arguments.keys() & {"chain", "chains"}:
+                self.meta["field"] = name
+
     def tell_narrower(self) -> None:
-        narrower = narrower_call(self.call.tool, self.call.arguments)
+        narrower = narrower_call(self.call.tool, self.call.arguments, self.call.wall_now)
+        if narrower is None:
+            self.cases.append("smallest")
+            return
         self.cases.append(self.call.tool)
         self.values["narrower"] = narrower.instruction
         self._tell_corrected(narrower.arguments)
@@ -203,8 +222,8 @@ class _Story:
         if error is not None:
             retry += self._tell_exchange(error)
         summary = _sentence(self._filled(advice.summary))
-        if error is not None and error.received:
-            summary += f" Received: {_sentence(clean(error.received, MESSAGE_LIMIT).text)}"
+        if error is not None and (received := _received(error.received)):
+            summary += f" Received: {_sentence(received)}"
         steps = " ".join(self._filled(step) for step in (advice.next_step, advice.last_step) if step)
         lines = [f"Error {self.meta['code']}: {summary}", f"Next step: {steps}", f"Retry: {retry}"]
         if error is not None:
@@ -276,6 +295,16 @@ def _shown_code(code: Code) -> Code:
     if isinstance(code, int) and abs(code) < _LARGEST_CODE:
         return int(code)
     return clean(str(code)[:_ID_LIMIT], _CODE_LIMIT).text or "unknown"
+
+
+def _received(text: str) -> str:
+    """What was received, in our own words and with whatever upstream text they hold cleaned.
+
+    Cleaned part by part, for `clean` would change our commas, too.
+    """
+    line = " ".join(text[: 4 * MESSAGE_LIMIT].split())
+    told = ", ".join(clean(part, MESSAGE_LIMIT).text for part in line.split(", "))
+    return told if len(told) <= MESSAGE_LIMIT else f"{told[: MESSAGE_LIMIT - 1].rstrip()}…"
 
 
 def _sentence(text: str) -> str:

@@ -12,7 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from wallet_mcp.wallet.addresses import AddressRefused, parse_address
 from wallet_mcp.wallet.chain_text import clean
+from wallet_mcp.wallet.chains import chains_of_family
+from wallet_mcp.wallet.times import BadTime, is_age, iso_ms, months_before, parse_time
 from wallet_mcp.wallet_api.errors import SetupCode
 
 _NAME_LIMIT: Final = 40
@@ -23,13 +26,21 @@ _SHORT_RULE_LIMIT: Final = 64
 # An unnamed refusal lists its rules in about 150 tokens; a call as JSON keeps to about the same.
 _ALL_RULES_LIMIT: Final = 420
 _CALL_LIMIT: Final = 320
+_HORIZON_MONTHS: Final = 6
+"""How far back upstream's history goes (contract §3.4)."""
+
+_MINUTE_MS: Final = 60_000
+_DAY_MS: Final = 1440 * _MINUTE_MS
 
 # `Parameter [pageSize] error: ...`, `Parameter [binanceChainId] is required`, `Parameter walletAddress is required`
 # (contract §1.8); the bare `Parameter error` names nothing.
-_NAMED = re.compile(r"\s*Parameter \[?([A-Za-z][\w.\[\]]{0,79}?)\]? (error:|error$|is )\s*(.*)", re.DOTALL)
+_NAMED = re.compile(
+    r"\s*Parameter (?P<bracket>\[?)(?P<name>[A-Za-z][\w.\[\]]{0,79}?)\]? (?:error:|error$|is )\s*(?P<reason>.*)",
+    re.DOTALL,
+)
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,31}(?:\[\d{1,4}\])?")
 _SPAN = re.compile(r"(?<![\w.-])(\d{1,9}) ?(?:to|and|-|–|\.\.) ?(\d{1,9})(?![\w.]*\d)")
-_AGE = re.compile(r"\s*(\d{1,4})\s*([hdw])\s*")
+_REQUIRED = re.compile(r"required\b", re.IGNORECASE)
 
 
 # Not frozen: `contextlib` and `anyio` assign `__traceback__` on the exceptions that pass through them.
@@ -77,7 +88,8 @@ class ArgumentFault:
     """A refused argument in words: `given` follows "was refused, ", `rule` follows "Rule: ", without a full stop.
 
     `corrected`: the full arguments of the call that mends it. `correction`: the same for the text, "" where they
-    are not known or too long to be repeated there. `told`: all that upstream's message says is said here.
+    are not known or too long to be repeated there. `api_rule`: the rule is upstream's own words. `told`: all that
+    upstream's message says is said here.
     """
 
     field: str
@@ -85,12 +97,13 @@ class ArgumentFault:
     rule: str
     corrected: dict[str, object] | None
     correction: str
+    api_rule: bool
     told: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Narrower:
-    """A smaller question to a busy history: an instruction, and its arguments where they can be computed."""
+    """A smaller question to a busy history: an instruction, and its arguments where they are known."""
 
     instruction: str
     arguments: dict[str, object] | None
@@ -113,7 +126,7 @@ def argument_fault(
         given = "its value is not repeated here"
     # Never computed here: a call with a second bad argument may hold what must not be echoed.
     corrected = None if problem.corrected is None else dict(problem.corrected)
-    return _fault(problem.field, given, problem.rule, arguments, corrected, told=True)
+    return _fault(problem.field, given, problem.rule, arguments, corrected)
 
 
 def upstream_argument_fault(
@@ -122,25 +135,45 @@ def upstream_argument_fault(
     arguments: Mapping[str, object],
     rules: Mapping[str, str],
     upstream_names: Mapping[str, str],
+    defaults: Mapping[str, object],
 ) -> ArgumentFault | None:
     """What to say of an argument that the API refused by name (contract §1.8).
 
-    `message`: as received. None where it names none of our arguments.
+    `message`: as received. `defaults`: what is sent for arguments left out. None where it names none of ours.
     """
     match = _NAMED.match(message)
-    if match is None:
+    name = None if match is None else _our_name(match["name"], rules, upstream_names)
+    if match is None or name is None:
         return None
-    name = _our_name(match[1], rules, upstream_names)
-    if name is None:
-        return None
-    value = arguments.get(name)
-    shown = value if isinstance(value, str) else json.dumps(value, default=str)
-    given = "it was left out" if value is None else f"given {clean(shown, _VALUE_LIMIT).text or 'blank'}"
-    reason = clean(match[3], _VALUE_LIMIT).text
-    rule = rules.get(name) or reason or f"see the description of {tool}"
-    corrected = _clamped(name, arguments, rule) or _clamped(name, arguments, reason)
-    told = not reason or reason.casefold().startswith("required") or reason == rule
-    return _fault(name, given, rule, arguments, corrected, told=told)
+    given = {key: value for key, value in arguments.items() if value is not None}
+    sent = {**defaults, **given}
+    value = sent.get(name)
+    shown = clean(value if isinstance(value, str) else json.dumps(value, default=str), _VALUE_LIMIT).text or "blank"
+    how = (
+        f"given {shown}" if name in given else f"its default {shown} was sent" if name in sent else "it was left out"
+    )
+    rule = rules.get(name, "")
+    reason = clean(match["reason"], _VALUE_LIMIT).text
+    corrected = _clamped(name, sent, rule, given)
+    missing = value is None or shown == "blank"
+    api_rule = bool(reason) and corrected is None and not (missing and (rule or _REQUIRED.match(reason)))
+    if api_rule:
+        # Our own rule was checked before the request: only upstream knows what it wants beyond that.
+        rule, corrected = f'the API says "{reason}"', _clamped(name, sent, reason, given)
+    told = api_rule or not reason or _REQUIRED.match(reason) is not None
+    rule = rule or f"see the description of {tool}"
+    return _fault(name, how, rule, given, corrected, api_rule=api_rule, told=told)
+
+
+def unmapped_parameter(message: str, rules: Mapping[str, str], upstream_names: Mapping[str, str]) -> str:
+    """The parameter that the API refused by name and that no argument of ours sets, cleaned, else ""."""
+    match = _NAMED.match(message)
+    if match is None or _our_name(match["name"], rules, upstream_names) is not None:
+        return ""
+    # Without brackets any word may stand there: "Parameter format is wrong".
+    if match["bracket"] or _REQUIRED.match(match["reason"]):
+        return clean(match["name"], _NAME_LIMIT).text
+    return ""
 
 
 def sent_rules(arguments: Mapping[str, object], rules: Mapping[str, str]) -> str:
@@ -162,27 +195,64 @@ def sent_rules(arguments: Mapping[str, object], rules: Mapping[str, str]) -> str
     return f"Sent: {'; '.join(parts)}." if parts else "It was sent without arguments."
 
 
-def narrower_call(tool: str, arguments: Mapping[str, object]) -> Narrower:
-    """A call for less of the same history: one chain first, then a shorter window up to now, then words alone."""
+def narrower_call(tool: str, arguments: Mapping[str, object], now: float) -> Narrower | None:
+    """A call for less of the same history; None where it asks for one chain and one day already.
+
+    Of several chains the first, then the later half of the span (the last week where no begin was given), then of all
+    chains of a family the first. `now`: Unix seconds. Every call is strictly smaller than the one before it, so
+    following them ends. A cursor belongs to its question: it is dropped, and one on a single chain is not narrowed.
+    """
     given = {name: value for name, value in arguments.items() if value is not None}
     chains = given.get("chains")
-    fewer: dict[str, object] = {}
-    more = ""
     if isinstance(chains, list) and len(chains) > 1:
-        # A cursor belongs to the chains it was made for.
-        fewer = {name: value for name, value in given.items() if name != "cursor"} | {"chains": chains[:1]}
-        more = ", the other chains after it"
-    elif not given.keys() & {"end", "cursor"}:
-        begin = given.get("begin")
-        age = _AGE.fullmatch(begin) if isinstance(begin, str) else None
-        if begin is None:
-            fewer = given | {"begin": "7d"}
-        elif age is not None and int(age[1]) > 1:
-            fewer = given | {"begin": f"{int(age[1]) // 2}{age[2]}"}
-    changes = _changes(given, fewer) if fewer else ""
-    if not changes:
-        return Narrower(f"call {tool} again with half the time window: a later begin or an earlier end", None)
-    return Narrower(f"call {tool} again with {changes}{more}", fewer)
+        return _narrower(tool, given, {"chains": chains[:1]}, ", then for the other chains")
+    begin = _later_begin(given, now) if "cursor" not in given else None
+    if begin is not None:
+        return _narrower(tool, given, {"begin": begin}, ", then for what came before")
+    return _one_chain(tool, given) if chains is None else None
+
+
+def _one_chain(tool: str, given: Mapping[str, object]) -> Narrower | None:
+    try:
+        family = parse_address(str(given.get("address", ""))).family
+    except AddressRefused:
+        # A label: which address it stands for is not known here.
+        return Narrower(f"call {tool} again with a single chain in chains, then for the other chains", None)
+    first, *others = (chain.id for chain in chains_of_family(family))
+    if not others:
+        return None
+    return _narrower(tool, given, {"chains": [first]}, f", then for each of {', '.join(others)}")
+
+
+def _narrower(tool: str, given: Mapping[str, object], changes: Mapping[str, object], more: str) -> Narrower:
+    fewer = {name: value for name, value in given.items() if name != "cursor"} | dict(changes)
+    what = _changes(given, fewer) or "a single chain and a short time window"
+    return Narrower(f"call {tool} again with {what}{more}", fewer)
+
+
+def _later_begin(given: Mapping[str, object], now: float) -> str | None:
+    """The begin of the later part of a span, written as the caller's was; None for a day or less."""
+    begin, end = given.get("begin"), given.get("end")
+    now_ms = int(now * 1000)
+    first_ms, last_ms = months_before(now_ms, _HORIZON_MONTHS), now_ms
+    try:
+        if begin is not None:
+            first_ms = max(first_ms, parse_time(str(begin), now, "begin"))
+        if end is not None:
+            last_ms = min(last_ms, parse_time(str(end), now, "end"))
+    except BadTime:
+        return None
+    span_ms = last_ms - first_ms
+    # An age is reckoned from the start of its minute.
+    if span_ms <= _DAY_MS + _MINUTE_MS:
+        return None
+    # The end of a date is a millisecond short of the day.
+    days = max((span_ms + 1) // 2 // _DAY_MS, 1)
+    if begin is None:
+        days = min(days, 7)
+    if end is None and (begin is None or is_age(str(begin))):
+        return f"{days}d"
+    return iso_ms(-((days * _DAY_MS - last_ms) // _MINUTE_MS) * _MINUTE_MS)
 
 
 def _fault(
@@ -192,7 +262,8 @@ def _fault(
     arguments: Mapping[str, object],
     corrected: dict[str, object] | None,
     *,
-    told: bool,
+    api_rule: bool = False,
+    told: bool = True,
 ) -> ArgumentFault:
     correction = ""
     if corrected is not None:
@@ -203,6 +274,7 @@ def _fault(
         rule=_one_line(rule, _RULE_LIMIT).rstrip("."),
         corrected=corrected,
         correction=correction,
+        api_rule=api_rule,
         told=told,
     )
 
@@ -210,6 +282,8 @@ def _fault(
 def _our_name(upstream: str, rules: Mapping[str, str], upstream_names: Mapping[str, str]) -> str | None:
     # A path such as `tokenContractAddresses[0].binanceChainId` is looked up whole, then by its last and first name.
     for name in (upstream, upstream.rpartition(".")[2], _base(upstream)):
+        if upstream_names.get(name) == "":
+            return None
         snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
         for ours in (upstream_names.get(name), name, snake, snake.removeprefix("wallet_")):
             if ours is not None and ours in rules:
@@ -228,16 +302,18 @@ def _base(field: str) -> str:
     return re.split(r"[.\[]", field, maxsplit=1)[0]
 
 
-def _clamped(name: str, arguments: Mapping[str, object], rule: str) -> dict[str, object] | None:
-    """The same call with a whole number moved into the span that its rule names ("from 1 to 100")."""
+def _clamped(
+    name: str, sent: Mapping[str, object], rule: str, given: Mapping[str, object]
+) -> dict[str, object] | None:
+    """The call as given with a whole number moved into the span that a rule names ("from 1 to 100")."""
     span = _SPAN.search(rule)
-    value = arguments.get(name)
+    value = sent.get(name)
     if span is None or isinstance(value, bool) or not isinstance(value, int):
         return None
     low, high = int(span[1]), int(span[2])
     if low > high or low <= value <= high:
         return None
-    return dict(arguments) | {name: low if value < low else high}
+    return dict(given) | {name: low if value < low else high}
 
 
 def _changes(arguments: Mapping[str, object], corrected: Mapping[str, object]) -> str:

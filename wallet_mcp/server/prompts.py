@@ -17,7 +17,10 @@ from typing import Final
 import mcp_types
 from mcp import MCPError
 
+from wallet_mcp.server.problems import ArgumentProblem
+from wallet_mcp.server.prompt_arguments import check_arguments
 from wallet_mcp.server.resources_dir import prompts_dir, read_text
+from wallet_mcp.wallet.labels import Labels
 
 INSTRUCTIONS_NAME: Final = "instructions.md"
 MAX_ARGUMENT_LENGTH: Final = 200
@@ -87,32 +90,47 @@ def list_prompts() -> list[mcp_types.Prompt]:
     ]
 
 
-def render(name: str, arguments: Mapping[str, str] | None = None) -> mcp_types.GetPromptResult:
+def render(
+    name: str, arguments: Mapping[str, str] | None = None, *, labels: Labels, now: float
+) -> mcp_types.GetPromptResult:
     """What `prompts/get` answers: one message of the user, with the arguments in their places.
 
-    Raises `MCPError` (-32602) for an unknown prompt, and for a missing, unknown, blank or unprintable argument or one
-    of more than 200 characters. The message names the argument and the rule, never the value.
+    `labels`: the wallets that may stand for addresses; `now`: the API's time in Unix seconds. Raises `MCPError`
+    (-32602) for an unknown prompt, for a missing or unknown argument, and for one that is blank, unprintable, longer
+    than 200 characters, or means nothing to the tools. The message names the argument and the rule, never the value.
     """
     spec = _prompts().get(name)
     if spec is None:
         raise _refused(f"unknown prompt; there are {', '.join(_prompts())}")
     given = arguments or {}
+    text = fill(spec, given)
+    # A bundle's host puts the value into the finished text, in the place that its manifest marks like this.
+    meant = {argument: value for argument, value in given.items() if value != f"${{arguments.{argument}}}"}
+    try:
+        check_arguments(meant, labels=labels, now=now)
+    except ArgumentProblem as problem:
+        message = f"prompt {name}: argument {problem.field} was refused. Rule: {problem.rule.rstrip('.')}."
+        raise _refused(message) from None
+    said = mcp_types.PromptMessage(role="user", content=mcp_types.TextContent(type="text", text=text))
+    return mcp_types.GetPromptResult(description=spec.description, messages=[said])
+
+
+def fill(spec: PromptSpec, given: Mapping[str, str]) -> str:
+    """The text of a prompt with its arguments, whatever they mean. Raises `MCPError` for what is no line of text."""
     if given.keys() - {argument.name for argument in spec.arguments}:
         known = ", ".join(argument.name for argument in spec.arguments) or "none"
-        raise _refused(f"prompt {name}: unknown argument; its arguments: {known}")
+        raise _refused(f"prompt {spec.name}: unknown argument; its arguments: {known}")
     places: dict[str, str] = {}
     for argument in spec.arguments:
         value = given.get(argument.name)
         if value is not None:
-            quoted = _quoted(f"prompt {name}: argument {argument.name}", value)
+            quoted = _quoted(f"prompt {spec.name}: argument {argument.name}", value)
             places[argument.name] = argument.given.replace("{value}", quoted)
         elif argument.required:
-            raise _refused(f"prompt {name}: argument {argument.name} is missing")
+            raise _refused(f"prompt {spec.name}: argument {argument.name} is missing")
         else:
             places[argument.name] = argument.absent
-    text = _PLACEHOLDER.sub(lambda match: places[match[1]], spec.text)
-    message = mcp_types.PromptMessage(role="user", content=mcp_types.TextContent(type="text", text=text))
-    return mcp_types.GetPromptResult(description=spec.description, messages=[message])
+    return _PLACEHOLDER.sub(lambda match: places[match[1]], spec.text)
 
 
 def load_instructions(*, sandbox_wallets: Mapping[str, str] | None = None, labels: Sequence[str] = ()) -> str:

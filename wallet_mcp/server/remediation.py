@@ -54,12 +54,16 @@ CASES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "named": frozenset({"field", "given", "rule"}),
         "corrected": frozenset({"field", "given", "rule", "correction"}),
+        "api_rule": frozenset({"field", "given", "rule"}),
+        "unmapped": frozenset({"parameter"}),
+        "no_arguments": frozenset(),
         "duplicate": frozenset(),
         "measured": frozenset({"clock"}),
         "latency": frozenset({"clock"}),
         "no_build": frozenset(),
         "listed": frozenset({"problems"}),
         "wallet_list_transactions": frozenset({"narrower"}),
+        "smallest": frozenset(),
     }
 )
 PLACEHOLDERS: frozenset[str] = frozenset(

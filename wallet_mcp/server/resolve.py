@@ -14,6 +14,7 @@ from wallet_mcp.wallet.chains import (
     KNOWN_CHAINS,
     Chain,
     ChainUnresolved,
+    Family,
     chain_from_listing,
     chains_of_family,
     resolve_chain,
@@ -27,11 +28,15 @@ _ECHOED = 90
 _FAMILY_NAMES = {"evm": "an EVM", "solana": "a Solana"}
 
 
-async def served_chains(context: ToolContext) -> tuple[Chain, ...]:
-    """The chains that the API serves at present; the built-in table, with a note, when the list cannot be had."""
+async def served_chains(context: ToolContext, family: Family | None = None) -> tuple[Chain, ...]:
+    """The chains that the API serves at present; the built-in table, with a note, when the list cannot be had.
+
+    `family` is that of what is asked about: the chains of the table that the live list leaves out, and that would
+    have been asked, are then told in a note.
+    """
     try:
         # Not counted as a part of the answer: the list is an hour old and would age what it only led to.
-        return _chains_of(await context.api.supported_chains(deadline=context.deadline))
+        served = _chains_of(await context.api.supported_chains(deadline=context.deadline))
     except ApiError as error:
         if error.concerns_every_call:
             raise
@@ -40,6 +45,12 @@ async def served_chains(context: ToolContext) -> tuple[Chain, ...]:
             "chains was used."
         )
         return KNOWN_CHAINS
+    ids = {chain.id for chain in served}
+    expected = () if family is None else chains_of_family(family)
+    unlisted = [f"{chain.name} ({chain.id})" for chain in expected if chain.id not in ids]
+    if unlisted:
+        context.note(f"The live chain list does not name {listed(unlisted)}: not asked unless named in the call.")
+    return served
 
 
 async def listed_chains(context: ToolContext) -> tuple[Chain, ...]:
@@ -63,10 +74,16 @@ async def find_chain(context: ToolContext, text: str, field: str) -> Chain:
     Raises `ArgumentProblem` for a chain that is not served: upstream may answer an unknown id as an empty wallet.
     """
     try:
-        return resolve_chain(text, KNOWN_CHAINS)
+        chain = resolve_chain(text, KNOWN_CHAINS)
     except ChainUnresolved:
-        served = await served_chains(context)
-    return find_chain_in(served, text, field)
+        return find_chain_in(await served_chains(context), text, field)
+    # Asked all the same: the list may lag behind, and no request is spent to see it.
+    listed_ids = frozenset() if context.services.api is None else context.services.api.listed_chain_ids()
+    if listed_ids and chain.id not in listed_ids:
+        context.note(
+            f"The live chain list does not name {chain.name} ({chain.id}); it was asked as the call names it."
+        )
+    return chain
 
 
 def find_chain_in(served: Sequence[Chain], text: str, field: str) -> Chain:
@@ -77,11 +94,13 @@ def find_chain_in(served: Sequence[Chain], text: str, field: str) -> Chain:
         raise ArgumentProblem(field, _chain_rule(unresolved, served), unresolved.asked) from None
 
 
-async def find_chains(context: ToolContext, texts: Sequence[str], field: str) -> tuple[Chain, ...]:
-    """The chains that several texts mean, each once, in their order."""
+async def find_chains(context: ToolContext, texts: Sequence[str], field: str, family: str = "") -> tuple[Chain, ...]:
+    """The chains that several texts mean, each once, in their order. `family`: that of the address asked about."""
     found: dict[str, Chain] = {}
     for index, text in enumerate(texts):
         chain = await find_chain(context, text, f"{field}[{index}]")
+        if family:
+            check_family(family, chain, f"{field}[{index}]")
         found.setdefault(chain.id, chain)
     return tuple(found.values())
 
@@ -89,11 +108,8 @@ async def find_chains(context: ToolContext, texts: Sequence[str], field: str) ->
 async def wallet_chains(context: ToolContext, texts: Sequence[str] | None, address: Address) -> tuple[Chain, ...]:
     """The chains asked for, or all that the API serves of the address's family. Raises `ArgumentProblem`."""
     if texts is not None:
-        chains = await find_chains(context, texts, "chains")
-        for chain in chains:
-            check_family(address.family, chain, "address", value=address.text)
-        return chains
-    served = chains_of_family(address.family, await served_chains(context))
+        return await find_chains(context, texts, "chains", address.family)
+    served = chains_of_family(address.family, await served_chains(context, address.family))
     if not served:
         raise ArgumentProblem("chains", "the API serves no chain of this address's family at present")
     return served
@@ -157,8 +173,11 @@ def find_tx_hash(text: str, field: str = "tx_hash") -> TxHash:
         raise _refused(refused, text, field) from None
 
 
-def check_family(family: str, chain: Chain, field: str, what: str = "address", value: str = "") -> None:
-    """Refuse an address or hash of one family on a chain of another: upstream fails or finds nothing there."""
+def check_family(family: str, chain: Chain, field: str, what: str = "address") -> None:
+    """Refuse a chain of another family than the address or hash: upstream fails or finds nothing there.
+
+    `field`: the argument that names the chain. Raises `ArgumentProblem`.
+    """
     if chain.family in ("evm", "solana") and family != chain.family:
         serving = [known for known in KNOWN_CHAINS if known.family == family]
         chains = listed([known.id for known in serving])
@@ -166,7 +185,7 @@ def check_family(family: str, chain: Chain, field: str, what: str = "address", v
             field,
             f"{_FAMILY_NAMES[family]} {what} belongs to {'chain' if len(serving) == 1 else 'one of the chains'} "
             f"{chains}; {chain.name} ({chain.id}) takes {_FAMILY_NAMES[chain.family]} {what}",
-            value,
+            f"{chain.name} ({chain.id})",
         )
 
 

@@ -12,11 +12,13 @@ from wallet_mcp.server.guidance import CatalogRow, error_catalog
 from wallet_mcp.wallet.chain_text import clean
 from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
 
+_SCHEME: Final = "wallet://"
 CHAINS_URI: Final = "wallet://chains"
 ERRORS_URI: Final = "wallet://errors"
 ERROR_TEMPLATE: Final = "wallet://errors/{code}"
 _MARKDOWN: Final = "text/markdown"
 _MAX_COMPLETIONS: Final = 100
+_SHOWN: Final = 80
 
 RESOURCES: Final = (
     types.Resource(
@@ -56,9 +58,16 @@ async def read_resource(uri: str, served: ServedChains) -> types.ReadResourceRes
     else:
         row = next((row for row in error_catalog() if uri == f"{ERRORS_URI}/{row.code}"), None)
         if row is None:
-            raise MCPError(types.INVALID_PARAMS, f"Unknown resource: {clean(uri, 80).text}", {"uri": uri[:200]})
+            raise MCPError(types.INVALID_PARAMS, _unknown(uri), {"uri": uri[:200]})
         text = f"# Error {row.code}\n\n{row.summary}. Who acts: {row.actor}.\n\n{row.next_step}\n"
     return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, mime_type=_MARKDOWN, text=text)])
+
+
+def _unknown(uri: str) -> str:
+    # Our own scheme leads nowhere; cleaned, it would look like another one.
+    own, rest = (_SCHEME, uri[len(_SCHEME) :]) if uri.startswith(_SCHEME) else ("", uri)
+    known = f"{CHAINS_URI}, {ERRORS_URI} and {ERROR_TEMPLATE}"
+    return f"Unknown resource: {own}{clean(rest, _SHOWN).text}. There are {known}."
 
 
 def chains_page(chains: Iterable[Chain]) -> str:

@@ -71,10 +71,11 @@ def _on_chains(text: str, chains: Sequence[Chain]) -> TokenFilter:
     try:
         parse_address(text)
     except AddressRefused as refused:
-        if refused.secret_like:
-            raise ArgumentProblem("token", refused.message) from None
-        if text[:2].lower() == "0x":
-            # The start of a contract is no symbol: an empty answer would read as a balance of nothing.
+        if refused.secret_like and refused.reason == "malformed":
+            raise ArgumentProblem("token", TOKEN_RULE) from None
+        if refused.secret_like or text[:2].lower() == "0x":
+            # Refused in the words for a contract. The start of one is no symbol: an empty answer would read as a
+            # balance of nothing.
             find_contract(text, chains[0], "token")
         if len(text) > SYMBOL_LIMIT or not symbol:
             raise ArgumentProblem("token", TOKEN_RULE, symbol) from None

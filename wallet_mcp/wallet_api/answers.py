@@ -111,6 +111,11 @@ class AnswerSource:
             return _answer(cast(Entry[_Kept[T]], old), loop.time(), error)
         return _answer(cast(Entry[_Kept[T]], entry), loop.time())
 
+    def kept(self, key: Hashable) -> object:
+        """The data kept under a key, fresh or not, without a call; None where there is none."""
+        entry = self._cache.get(key)
+        return None if entry is None else entry.value.data
+
 
 def _read(read: Callable[[Outcome], T], outcome: Outcome) -> T:
     try:

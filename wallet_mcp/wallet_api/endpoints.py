@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import httpx
 from pydantic import SecretStr
@@ -109,6 +110,11 @@ class WalletApi:
             lambda rows, _at: self._config.lifetimes.chains_s if rows else self._config.lifetimes.balances_s,
             deadline=deadline,
         )
+
+    def listed_chain_ids(self) -> frozenset[str]:
+        """The ids on the last chain list, as far as it is still kept; none where it is not. Sends nothing."""
+        rows = self._answers.kept((*self._scope, "chains"))
+        return frozenset(row.binance_chain_id.strip() for row in cast(tuple[WireChain, ...], rows or ()))
 
     async def probe(self, *, deadline: float) -> tuple[RateHeaders, Outcome]:
         """The rate headers of one signed request of supported/chain, past the cache."""

@@ -66,9 +66,9 @@ class ApiError(Exception):
     `code`: the API's code or a local one. `message`: the text received, unclean: it must pass
     `wallet.chain_text` before anybody reads it. `received`: our own description of an answer that was not
     understood. `retry_after_s`: what the gateway asked for (contract §1.9). `attempts` and `elapsed_s` cover all
-    sends of the call. `clock_difference_s`: server time less our time, where the error is about clocks. `held`: until
-    `retry_after_s` has passed the client itself holds the same call. `cooling`: nothing was sent, for the provider
-    was found to be down. `timestamp`: that of the error's own envelope, as received.
+    sends of the call. `clock_difference_s`: server time less our time, where the error is about clocks.
+    `held_until`: the event-loop time until which the client itself holds the same call. `cooling`: nothing was sent,
+    for the provider was found to be down. `timestamp`: that of the error's own envelope, as received.
     """
 
     code: Code
@@ -80,7 +80,7 @@ class ApiError(Exception):
     elapsed_s: float = 0.0
     clock_difference_s: float | None = None
     timestamp: object = None
-    held: bool = False
+    held_until: float | None = None
     cooling: bool = False
     exchange: Exchange = field(default_factory=Exchange)
 

@@ -210,7 +210,7 @@ def read_rows(model: type[M], data: list[object]) -> tuple[M, ...]:
         try:
             rows.append(model.model_validate(row))
         except ValidationError as error:
-            place = ".".join(str(part) for part in (index, *error.errors(include_input=False)[0]["loc"]))
+            place = "/".join(str(part) for part in (index, *error.errors(include_input=False)[0]["loc"]))
             received = f"data that cannot be read at {place[:80]}"
             raise ApiError(code="unexpected_answer", received=received) from None
     return tuple(rows)

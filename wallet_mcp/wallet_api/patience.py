@@ -28,7 +28,9 @@ _MAX_KEPT = 1_000
 
 def will_wait(error: ApiError, deadline_s: float) -> bool:
     """Whether the same call, sent again at once with a whole deadline, would be held until its time has come."""
-    return error.held and error.retry_after_s is not None and error.retry_after_s + _ROOM_S <= deadline_s
+    if error.held_until is None:
+        return False
+    return error.held_until - asyncio.get_running_loop().time() + _ROOM_S <= deadline_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +59,22 @@ class Patience:
             self.forget(key)
             return
         if hold.until + _ROOM_S > deadline:
-            raise ApiError(code=hold.code, retry_after_s=float(math.ceil(remaining)), attempts=0, held=True)
+            asked = float(math.ceil(remaining))
+            raise ApiError(code=hold.code, retry_after_s=asked, attempts=0, held_until=hold.until)
         await asyncio.sleep(remaining)
 
     def remember(self, key: Hashable, error: ApiError) -> None:
         """Take in a failure: where it names a delay, or its code implies one, the call is held for so long."""
         pause = _PAUSES.get(error.code)
-        if pause is None or error.held:
+        if pause is None or error.held_until is not None:
             return
-        error.retry_after_s = pause if error.retry_after_s is None else error.retry_after_s
-        error.held = True
         now = asyncio.get_running_loop().time()
+        error.retry_after_s = pause if error.retry_after_s is None else error.retry_after_s
+        error.held_until = now + error.retry_after_s
         if len(self._holds) >= _MAX_KEPT:
             self._holds = {kept: hold for kept, hold in self._holds.items() if hold.until > now}
         if len(self._holds) < _MAX_KEPT:
-            self._holds[key] = _Hold(error.code, now + error.retry_after_s)
+            self._holds[key] = _Hold(error.code, error.held_until)
 
     def forget(self, key: Hashable) -> None:
         """The call was answered."""

@@ -9,7 +9,17 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from tests.support.mcp import COMMON, Era, Face, Upstream, connect, custom_settings, usable_settings, wall_clock
+from tests.support.mcp import (
+    COMMON,
+    Era,
+    Face,
+    Success,
+    Upstream,
+    connect,
+    custom_settings,
+    usable_settings,
+    wall_clock,
+)
 from wallet_mcp.sandbox.app import SANDBOX_ED25519_API_KEY, SANDBOX_ED25519_PRIVATE_KEY, SANDBOX_SECRET_KEY, Fault
 from wallet_mcp.server.tools.check_setup import TOOL as DEFINITION
 from wallet_mcp.settings import Credentials, Settings, load_settings
@@ -25,12 +35,20 @@ FIELDS = {
     "algorithm",
     "recv_window_ms",
     "clock_offset_ms",
-    "problems",
     "probe",
     "rate",
+    "checks",
 }
 
 pytestmark = pytest.mark.anyio
+
+
+def failures(answer: Success) -> dict[str, dict[str, str]]:
+    """The failed checks by name, which are no two of one name."""
+    failed = [check for check in answer["checks"] if check["status"] == "failed"]
+    named = {check["name"]: check for check in failed}
+    assert len(named) == len(failed)
+    return named
 
 
 async def test_a_good_set_up_is_ready(face: Face) -> None:
@@ -45,6 +63,15 @@ async def test_a_good_set_up_is_ready(face: Face) -> None:
         "clock_offset_ms": 0,
         "probe": {"outcome": "ok"},
         "rate": {"limit": 5, "remaining": 4, "used_weight": 1},
+        "checks": [
+            {"name": "settings", "status": "ok"},
+            {"name": "secrets", "status": "ok"},
+            {"name": "clock", "status": "ok"},
+            {"name": "dns", "status": "skipped", "detail": "the embedded sandbox needs no network."},
+            {"name": "connection", "status": "ok", "detail": "the embedded sandbox answers."},
+            {"name": "signed probe", "status": "ok", "detail": "key, signature, clock and rights are accepted."},
+            {"name": "rate headers", "status": "ok"},
+        ],
         "source": "sandbox",
         "as_of": "2026-11-22T10:00:00Z",
         "age_seconds": 0,
@@ -82,17 +109,17 @@ async def test_a_clock_far_off_corrects_itself_and_is_told(era: Era) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "told"),
+    ("code", "status", "check", "told"),
     [
-        ("40101", 401, "WALLET_MCP_API_KEY"),
-        ("40102", 401, "WALLET_MCP_SECRET_KEY belongs to WALLET_MCP_API_KEY"),
-        ("40104", 403, "Wallet permission"),
-        ("40304", 200, "not offered where this server runs"),
-        ("50000", 200, "after 3 s"),
-        ("framework", 200, "WALLET_MCP_BASE_URL"),
+        ("40101", 401, "signed probe", "Compare WALLET_MCP_API_KEY with the Developer Portal"),
+        ("40102", 401, "signed probe", "WALLET_MCP_SECRET_KEY for HMAC-SHA256"),
+        ("40104", 403, "signed probe", "the Wallet permission"),
+        ("40304", 200, "signed probe", "not offered where this machine is connected from"),
+        ("50000", 200, "signed probe", "contact the API's support"),
+        ("framework", 200, "connection", "WALLET_MCP_BASE_URL"),
     ],
 )
-async def test_a_probe_that_fails_says_what_to_do(era: Era, code: str, status: int, told: str) -> None:
+async def test_a_probe_that_fails_says_what_to_do(era: Era, code: str, status: int, check: str, told: str) -> None:
     async with connect(era, faults=[Fault(code)]) as face:
         answer = await face.answer(TOOL)
         probe = answer["probe"]
@@ -100,10 +127,53 @@ async def test_a_probe_that_fails_says_what_to_do(era: Era, code: str, status: i
         assert (probe["outcome"], probe["error"]) == ("failed", code.replace("framework", "000002"))
         assert probe["http_status"] == status
         assert len(probe["trace_id"]) == 32
-        assert told in probe["what_to_do"]
+        assert list(failures(answer)) == [check]
+        assert told in failures(answer)[check]["fix"]
         assert answer["source"] == "sandbox"
         assert "rate" not in answer
         assert f"What to do: {probe['what_to_do']}" in answer.lines
+
+
+@pytest.mark.parametrize(
+    ("code", "step"),
+    [
+        ("40101", "tell the user each failed check and its fix."),
+        ("40304", "not offered where this server runs"),
+        ("50000", "call wallet_check_setup again with the same arguments, after 3 s."),
+        ("40001", "WALLET_MCP_RECV_WINDOW_MS"),
+    ],
+)
+async def test_the_step_is_one_that_the_model_can_take(era: Era, code: str, step: str) -> None:
+    async with connect(era, faults=[Fault(code)]) as face:
+        answer = await face.answer(TOOL)
+        assert step in answer["probe"]["what_to_do"]
+        # Only errors end with such a line.
+        assert "Trace line" not in answer.text
+
+
+async def test_of_a_refused_signature_it_is_told_what_was_signed(era: Era) -> None:
+    async with connect(era, faults=[Fault("40102")]) as face:
+        answer = await face.answer(TOOL)
+        (sent,) = face.sent()
+        signed = f"timestamp {sent.timestamp}, method GET, path with query {sent.path}, body of 0 bytes, HMAC-SHA256"
+        assert f"Signed: {signed}." in failures(answer)["signed probe"]["detail"]
+        assert "`wallet-mcp doctor --deep`" in failures(answer)["signed probe"]["fix"]
+
+
+async def test_a_clock_beyond_the_window_is_a_failed_check_of_a_server_that_is_ready(era: Era) -> None:
+    async with connect(era, clock_offset_s=-600.0) as face:
+        answer = await face.answer(TOOL)
+        assert answer["ready"] is True
+        assert "600.0 s ahead of the API's" in failures(answer)["clock"]["detail"]
+        assert failures(answer)["clock"]["fix"] == "Synchronise this machine's clock with NTP."
+
+
+async def test_a_reason_that_skips_several_checks_is_told_once(era: Era) -> None:
+    async with connect(era, settings=load_settings({})) as face:
+        answer = await face.answer(TOOL)
+        assert answer.text.count("nothing is sent until the settings are corrected.") == 1
+        assert answer.lines[-5:-2] == ["skipped: connection", "skipped: signed probe", "skipped: rate headers"]
+        assert "WALLET_MCP_SANDBOX=1" in answer["probe"]["what_to_do"]
 
 
 async def test_a_network_that_fails_leaves_no_trace_to_tell(era: Era) -> None:
@@ -147,8 +217,9 @@ async def test_wrong_settings_are_listed_and_nothing_is_sent(
         answer = await face.answer(TOOL)
         assert answer["ready"] is False
         assert (answer["probe"]["outcome"], answer["probe"]["error"]) == ("not_sent", code)
-        assert len(answer["problems"]) == len(problems)
-        assert all(told.startswith(wanted) for told, wanted in zip(answer["problems"], problems, strict=True))
+        details = " ".join(check["detail"] for check in answer["checks"] if check["status"] == "failed")
+        assert all(problem in details for problem in problems)
+        assert all("fix" in check for check in answer["checks"] if check["status"] == "failed")
         assert "restart it" in answer["probe"]["what_to_do"]
         assert answer["api_key_present"] is ("API_KEY" in environment)
         assert not face.sent()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated, Final, Literal
 
 from pydantic import MISSING, Field
 
@@ -11,6 +14,7 @@ from wallet_mcp.server.arguments import ToolInput
 from wallet_mcp.server.context import KeptProbe, ProbeResult, ToolContext, setup_problem
 from wallet_mcp.server.guidance import Failure, explain
 from wallet_mcp.server.output import Part, Source, ToolOutput
+from wallet_mcp.server.setup.checks import Check, Status
 from wallet_mcp.server.text import closing
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.settings import Settings
@@ -21,9 +25,15 @@ NAME = "wallet_check_setup"
 PROBE_KEPT_S = 600.0
 """Seconds for which the outcome of a probe serves repeated calls: a model in a loop must not use up the rate."""
 
-
 FAILURE_KEPT_S = 60.0
 """The same for a failure, which somebody may be mending meanwhile."""
+
+_PASS_ON: Final = (
+    "tell the user each failed check and its fix. Whoever runs this server must make the fixes and restart it."
+)
+_OR_SANDBOX: Final = " WALLET_MCP_SANDBOX=1 runs it on made-up data instead."
+# What the other fields tell of a passed check is not repeated.
+_TOLD_WHEN_OK: Final = ("connection", "signed probe")
 
 
 class Input(ToolInput):
@@ -48,6 +58,15 @@ class Rate(Part):
     used_weight: int | MISSING = MISSING
 
 
+class CheckRow(Part):
+    """One of the doctor's checks; `fix` is for whoever runs the server."""
+
+    name: str
+    status: Status
+    detail: str | MISSING = MISSING
+    fix: str | MISSING = MISSING
+
+
 class Output(ToolOutput):
     """The state of the set-up; no secret and no part of one."""
 
@@ -58,13 +77,16 @@ class Output(ToolOutput):
     algorithm: Literal["HMAC-SHA256", "Ed25519", "none"]
     recv_window_ms: int
     clock_offset_ms: Annotated[int | MISSING, Field(description="API time less local time")] = MISSING
-    problems: list[str] | MISSING = MISSING
     probe: Probe
     rate: Rate | MISSING = MISSING
+    checks: list[CheckRow]
 
 
 async def run(context: ToolContext, arguments: Input) -> Output:
     """What the settings say and what one signed request met. Raises nothing of its own."""
+    # Not at the start, which most servers live through without this question.
+    from wallet_mcp.server.setup.from_inside import checks_of_a_probe, checks_without_a_request
+
     settings = context.settings
     fields: dict[str, object] = {
         "mode": _mode(settings),
@@ -75,33 +97,38 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     }
     for note in settings.notes:
         context.note(note)
-    problems = [*settings.bad_credentials, *settings.missing, *settings.problems]
-    if problems:
-        fields["problems"] = problems
+    if not settings.usable or settings.credentials is None:
+        checks = checks_without_a_request(settings, os.environ, context.services.wall())
         failure = explain(setup_problem(settings), context.call)
-        fields["probe"] = Probe(outcome="not_sent", error=str(failure.meta["code"]), what_to_do=_next_step(failure))
-        return _output(context, settings, False, fields)
+        step = _next_step(failure, checks)
+        fields["probe"] = Probe(outcome="not_sent", error=str(failure.meta["code"]), what_to_do=step)
+        return _output(context, settings, False, fields, checks)
     result = await _probe(context)
+    offset_s = context.api.clock.offset_s
+    checks = checks_of_a_probe(
+        settings, settings.credentials, os.environ, result, now=context.services.wall(), clock_offset_s=offset_s
+    )
+    if offset_s is not None:
+        fields["clock_offset_ms"] = round(offset_s * 1000)
     if isinstance(result, ApiError):
-        error = result
-        failure = explain(error, context.call)
-        code = str(failure.meta["code"])
-        probe: dict[str, object] = {"outcome": "failed", "error": code, "what_to_do": _next_step(failure)}
-        exchange = error.exchange
+        failure = explain(result, context.call)
+        probe: dict[str, object] = {"outcome": "failed", "error": str(failure.meta["code"])}
+        probe["what_to_do"] = _next_step(failure, checks)
+        exchange = result.exchange
         context.provenance.sandbox = exchange.sandbox
         if exchange.http_status is not None:
             probe["http_status"] = exchange.http_status
         if "trace_id" in failure.meta:
             probe["trace_id"] = failure.meta["trace_id"]
         fields["probe"] = Probe.model_validate(probe)
-        return _output(context, settings, False, fields | _clock(context))
+        return _output(context, settings, False, fields, checks)
     rate, outcome = result
     context.provenance.oldest = outcome.server_time
     context.provenance.sandbox = outcome.exchange.sandbox
     numbers = {"limit": rate.limit, "remaining": rate.remaining, "used_weight": rate.used_weight}
     fields["rate"] = Rate.model_validate({name: value for name, value in numbers.items() if value is not None})
     fields["probe"] = Probe(outcome="ok")
-    return _output(context, settings, True, fields | _clock(context))
+    return _output(context, settings, True, fields, checks)
 
 
 async def _probe(context: ToolContext) -> ProbeResult:
@@ -127,12 +154,35 @@ async def _probe(context: ToolContext) -> ProbeResult:
     return result
 
 
-def _output(context: ToolContext, settings: Settings, ready: bool, fields: dict[str, object]) -> Output:
+def _output(
+    context: ToolContext, settings: Settings, ready: bool, fields: dict[str, object], checks: Iterable[Check]
+) -> Output:
     common = context.common()
     if settings.sandbox:
         # Chosen, even where no answer came to say so.
         common["source"] = "sandbox"
-    return Output.model_validate({"ready": ready, **fields, **common})
+    return Output.model_validate({"ready": ready, **fields, "checks": list(_rows(checks)), **common})
+
+
+def _rows(checks: Iterable[Check]) -> Iterator[CheckRow]:
+    said = ""
+    for check in checks:
+        # One reason often skips several checks in a row.
+        yield _row(replace(check, said="") if check.said == said else check)
+        said = check.said
+
+
+def _row(check: Check) -> CheckRow:
+    if not check.said or (check.status == "ok" and check.part not in _TOLD_WHEN_OK):
+        return CheckRow(name=check.part, status=check.status)
+    if not check.culprits:
+        return CheckRow(name=check.part, status=check.status, detail=check.said)
+    fix = check.fix
+    if check.part == "signed probe" and len(check.culprits) > 1:
+        fix += " `wallet-mcp doctor --deep` on that machine finds out which it is."
+    if check.culprits == ("tls_untrusted",):
+        fix += " `wallet-mcp doctor` on that machine tells the reason."
+    return CheckRow(name=check.part, status="failed", detail=check.said, fix=fix)
 
 
 def _mode(settings: Settings) -> Source:
@@ -141,18 +191,20 @@ def _mode(settings: Settings) -> Source:
     return "live" if settings.base_url == DEFAULT_BASE_URL else "custom"
 
 
-def _clock(context: ToolContext) -> dict[str, object]:
-    offset = context.api.clock.offset_s
-    return {} if offset is None else {"clock_offset_ms": round(offset * 1000)}
-
-
-def _next_step(failure: Failure) -> str:
+def _next_step(failure: Failure, checks: Sequence[Check]) -> str:
+    """What the model does: pass the fixes on where they say it all, else the step of the error itself."""
+    meta = failure.meta
+    culprits = {culprit for check in checks for culprit in check.culprits}
+    told = meta["actor"] == "operator" and meta["kind"] != "compliance" and culprits - {"api_changed"}
+    if told:
+        return _PASS_ON + (_OR_SANDBOX if meta["code"] == "no_credentials" else "")
     line = next((line for line in failure.text.splitlines() if line.startswith("Next step: ")), "")
-    return line.removeprefix("Next step: ")
+    # An error ends with a line of that name; here the probe tells the id.
+    return line.removeprefix("Next step: ").replace("the Trace line", "the trace id")
 
 
 def render(output: Output) -> list[str]:
-    """The state in a few lines."""
+    """The state in a few lines, then a line for each check."""
     key = "API key present" if output.api_key_present else "no API key"
     lines = [
         f"Ready: {'yes' if output.ready else 'no'}. Mode {output.mode}, {output.base_url}, {key}, algorithm "
@@ -160,7 +212,6 @@ def render(output: Output) -> list[str]:
     ]
     if output.clock_offset_ms is not MISSING:
         lines.append(f"Clock: the API's time less this machine's is {output.clock_offset_ms} ms.")
-    lines += [f"Problem: {problem}" for problem in (output.problems if output.problems is not MISSING else [])]
     probe = output.probe
     words = [f"Probe: {probe.outcome.replace('_', ' ')}"]
     for name in ("error", "http_status", "trace_id"):
@@ -173,16 +224,22 @@ def render(output: Output) -> list[str]:
     if output.rate is not MISSING:
         rate = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in output.rate.model_dump().items())
         lines.append(f"Rate headers: {rate or 'none sent'}.")
-    return [*lines, *closing(output)]
+    return [*lines, "Checks:", *(_line(row) for row in output.checks), *closing(output)]
+
+
+def _line(row: CheckRow) -> str:
+    detail = "" if row.detail is MISSING else f": {row.detail}"
+    fix = "" if row.fix is MISSING else f" Fix: {row.fix}"
+    return f"{row.status}: {row.name}{detail}{fix}"
 
 
 TOOL = Tool(
     name=NAME,
     title="Check the server's set-up",
     description=(
-        "Check whether this server can ask the Wallet API: mode, key, algorithm, clock, and one signed request "
-        "with its outcome and rate headers. Call it when another tool reports an authentication, clock or set-up "
-        "error, or when the user asks why nothing works. It shows no secret."
+        "Check whether this server can ask the Wallet API: settings and form of the secrets, clock, connection, one "
+        "signed request, rate headers, and a fix for each failure. Call it when another tool reports an "
+        "authentication, clock or set-up error, or when the user asks why nothing works. It shows no secret."
     ),
     input_model=Input,
     output_model=Output,

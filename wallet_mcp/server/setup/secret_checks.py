@@ -14,7 +14,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from wallet_mcp.cli.checks import Check, Culprit, failed, ok
+from wallet_mcp.server.setup.checks import Check, Culprit, failed, ok
 from wallet_mcp.settings import Settings
 from wallet_mcp.wallet_api.signing import BadKey, Ed25519Signer
 
@@ -157,6 +157,9 @@ def _raw(environment: Mapping[str, str], name: str) -> SecretStr | None:
     if path is None:
         return None
     try:
+        # A pipe was read when the settings were: reading it again could wait for ever.
+        if not path.is_file():
+            return None
         with path.open("rb") as file:
             return SecretStr(file.read(_MAX_FILE).decode("utf-8-sig"))
     except (OSError, ValueError):

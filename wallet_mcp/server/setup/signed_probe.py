@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wallet_mcp.cli.asking import Asked, Asker, Signature
-from wallet_mcp.cli.checks import Check, Culprit, failed, ok, skipped
-from wallet_mcp.cli.secret_checks import Material
-from wallet_mcp.cli.signing_trials import QUERY_CALL, Tried, suspects, trials, try_all
-from wallet_mcp.cli.way_checks import PROBE_CALL, Way, what_answered
+from wallet_mcp.server.setup.asking import Asked, Asker, Signature
+from wallet_mcp.server.setup.checks import Check, Culprit, failed, ok, skipped
+from wallet_mcp.server.setup.secret_checks import Material
+from wallet_mcp.server.setup.signing_trials import QUERY_CALL, Tried, suspects, trials, try_all
+from wallet_mcp.server.setup.way_checks import PROBE_CALL, Way, what_answered
 from wallet_mcp.settings import Credentials
 from wallet_mcp.wallet.chain_text import MESSAGE_LIMIT, clean
 
 _ID_LIMIT: Final = 64
 _BY_CODE: Final[Mapping[int | str, tuple[str, Culprit]]] = {
+    40001: ("the API refuses a parameter, and the request has none of a wallet", "api_changed"),
     40104: ("the key lacks a permission", "missing_permission"),
     40301: ("the API is not available in this region", "region"),
     40302: ("the API takes this connection for a VPN or proxy", "vpn_or_proxy"),
@@ -63,7 +64,7 @@ async def signed_probe(
     if asked.code == 40102 and deep:
         todo = trials(way, credentials, material, query_alone=query_alone)
         tried = await try_all(asker, credentials.api_key, recv_window_ms, todo)
-    said, culprits = _verdict(asked, way, query_alone, found, tried)
+    said, culprits = verdict(asked, way, query_alone, found, tried)
     return ProbeResult((failed("signed probe", said, *culprits), rate_check(asked)), asked, tried)
 
 
@@ -80,9 +81,10 @@ def rate_check(asked: Asked | None) -> Check:
     return ok("rate headers", f"{words}.")
 
 
-def _verdict(
+def verdict(
     asked: Asked, way: Way, query_alone: bool, found: Sequence[Culprit], tried: tuple[Tried, ...]
 ) -> tuple[str, tuple[Culprit, ...]]:
+    """A sentence on a refused probe, and whose doing it can be; for a 40102 with what was signed."""
     if not asked.reached_the_api or asked.error is None:
         return what_answered(way, asked)
     code, message = asked.error.code, clean(asked.error.message, MESSAGE_LIMIT).text

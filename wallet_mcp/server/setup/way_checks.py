@@ -11,14 +11,15 @@ import socket
 import ssl
 import urllib.request
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
 import anyio
 
-from wallet_mcp.cli.asking import Asked
-from wallet_mcp.cli.checks import Check, Culprit, failed, ok, skipped
+from wallet_mcp.server.setup.asking import Asked
+from wallet_mcp.server.setup.checks import Check, Culprit, failed, ok, skipped
+from wallet_mcp.wallet.chain_text import MESSAGE_LIMIT, clean
 from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL
 from wallet_mcp.wallet_api.retry import HEADER_SANDBOX, Call
 from wallet_mcp.wallet_api.transport import is_loopback
@@ -80,12 +81,9 @@ async def resolve(host: str, port: int) -> list[str]:
 
 async def check_dns(way: Way, look_up: Resolve) -> Check:
     """Whether the name of the API's host resolves, and to something that can be it."""
-    if way.embedded:
-        return skipped("dns", "the embedded sandbox needs no network.")
-    if _is_literal(way.host):
-        return skipped("dns", f"{way.host} is an address already.")
-    if way.proxies:
-        return skipped("dns", f"names are resolved by the proxy ({_listed(way.proxies)}).")
+    unasked = _needs_no_name(way)
+    if unasked is not None:
+        return unasked
     try:
         addresses = await look_up(way.host, way.port)
     except OSError:
@@ -98,8 +96,20 @@ async def check_dns(way: Way, look_up: Resolve) -> Check:
     return ok("dns", f"{way.host} has {count}.")
 
 
-async def check_connection(way: Way, asked: Asked) -> Check:
-    """What answered an unsigned request: the API, or something in the way."""
+def dns_of(way: Way, asked: Asked) -> Check:
+    """What a request that was made anyway tells of the name: nothing is looked up for it."""
+    unasked = _needs_no_name(way)
+    if unasked is not None:
+        return unasked
+    if asked.code == "dns":
+        return failed("dns", f"{way.host} does not resolve.", "name_unknown")
+    if asked.received is None and asked.code not in ("refused", "tls"):
+        return skipped("dns", "a request without an answer does not tell.")
+    return ok("dns", f"{way.host} resolves.")
+
+
+def connection_of(way: Way, asked: Asked) -> Check:
+    """What answered a request: the API, or something in the way."""
     if asked.reached_the_api:
         if way.embedded:
             return ok("connection", "the embedded sandbox answers.")
@@ -108,15 +118,24 @@ async def check_connection(way: Way, asked: Asked) -> Check:
         through = f", proxy variables: {_listed(way.proxies)}" if way.proxies else ""
         return ok("connection", f"{who} answers {secured}{through}, in {asked.round_trip_s:.2f} s.")
     said, culprits = what_answered(way, asked)
-    if asked.code == "tls" and not way.proxies:
-        reason = await _tls_reason(way)
-        said += f" The reason: {reason}." if reason else ""
     return failed("connection", said, *culprits)
+
+
+async def check_connection(way: Way, asked: Asked) -> Check:
+    """The same, and why a certificate is refused: that takes a connection of its own."""
+    check = connection_of(way, asked)
+    if asked.code != "tls" or way.proxies:
+        return check
+    reason = await _tls_reason(way)
+    return replace(check, said=f"{check.said} The reason: {reason}.") if reason else check
 
 
 def what_answered(way: Way, asked: Asked) -> tuple[str, tuple[Culprit, ...]]:
     """A sentence on an answer that was not the API's, and whose doing it can be."""
     received = asked.error.received if asked.error else ""
+    if asked.code == "redirect":
+        # The one description that holds upstream's words: a host name.
+        received = clean(received, MESSAGE_LIMIT).text
     proxies = f" Proxy variables are set: {_listed(way.proxies)}." if way.proxies else ""
     page: tuple[Culprit, ...] = ("login_page",)
     if way.proxies:
@@ -184,6 +203,16 @@ async def _tls_reason(way: Way) -> str:
     except (OSError, TimeoutError):
         return ""
     return ""
+
+
+def _needs_no_name(way: Way) -> Check | None:
+    if way.embedded:
+        return skipped("dns", "the embedded sandbox needs no network.")
+    if _is_literal(way.host):
+        return skipped("dns", f"{way.host} is an address already.")
+    if way.proxies:
+        return skipped("dns", f"names are resolved by the proxy ({_listed(way.proxies)}).")
+    return None
 
 
 def _is_literal(host: str) -> bool:

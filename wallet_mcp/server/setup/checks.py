@@ -74,7 +74,8 @@ FIXES: Final[Mapping[Culprit, str]] = MappingProxyType(
         "quotes_around_secret": "Remove the quote marks: they have become a part of the secret.",
         "key_and_secret_swapped": "Exchange the values of WALLET_MCP_API_KEY and WALLET_MCP_SECRET_KEY.",
         "key_unknown_or_disabled": (
-            "Compare WALLET_MCP_API_KEY with the Developer Portal: it was mistyped, deleted or disabled there."
+            "Compare WALLET_MCP_API_KEY with the Developer Portal (web3.binance.com/en/dev-portal): it was mistyped, "
+            "deleted or disabled there."
         ),
         "headers_removed": "Have the X-OC-... headers passed on by whatever stands between here and the API.",
         "secret_of_another_key": "Copy the secret again from the place where this very key was created.",
@@ -91,7 +92,10 @@ FIXES: Final[Mapping[Culprit, str]] = MappingProxyType(
         "clock_off": "Synchronise this machine's clock with NTP.",
         "slow_way": "Raise WALLET_MCP_RECV_WINDOW_MS (at most 60000) and look for what delays requests on their way.",
         "request_repeated": "Look for a proxy that sends requests twice.",
-        "missing_permission": "Give the key the Wallet permission in the Developer Portal; history needs it too.",
+        "missing_permission": (
+            "Give the key the Wallet permission in the Developer Portal (web3.binance.com/en/dev-portal); history "
+            "needs it too."
+        ),
         "region": "None here: the API is not offered where this machine is connected from.",
         "vpn_or_proxy": "Connect directly: switch the VPN or proxy off.",
         "unusual_ip": "Contact the API's support about the network address of this machine.",

@@ -70,7 +70,7 @@ class Signature(httpx.Auth):
         target: Callable[[bytes], bytes] = lambda sent: sent,
         write_time: Callable[[str], str] = lambda timestamp: timestamp,
     ) -> None:
-        self._api_key = api_key
+        self.api_key = api_key
         self._signer = signer
         self._recv_window = recv_window
         self._target = target
@@ -83,7 +83,7 @@ class Signature(httpx.Auth):
         target = self._target(request.url.raw_path)
         body = b"" if request.method == "GET" else request.content
         self.signed = Signed(timestamp, request.method, target.decode(), len(body), self._signer.algorithm)
-        request.headers[HEADER_API_KEY] = self._api_key.get_secret_value()
+        request.headers[HEADER_API_KEY] = self.api_key.get_secret_value()
         request.headers[HEADER_TIMESTAMP] = timestamp
         request.headers[HEADER_NONCE] = str(uuid.uuid4())
         request.headers[HEADER_RECV_WINDOW] = self._recv_window
@@ -117,6 +117,11 @@ class Asked:
     def reached_the_api(self) -> bool:
         """Whether the answer came from the API itself and not from something in the way."""
         return isinstance(self.code, int) and self.received is not None
+
+
+def without_key(message: str, api_key: SecretStr) -> str:
+    """A message of upstream without the key id, which it may echo."""
+    return message.replace(api_key.get_secret_value(), "(API key)")
 
 
 class Asker:
@@ -167,6 +172,8 @@ class Asker:
             envelope = read_envelope(received)
         except ApiError as error:
             failure = error
+            if signature is not None:
+                failure.message = without_key(failure.message, signature.api_key)
         received_at = self._wall()
         self._next_at = asyncio.get_running_loop().time() + self._gap_s
         server_time = _server_time(received, envelope, failure)

@@ -12,10 +12,16 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from pydantic import SecretStr
 
-from wallet_mcp.cli.asking import Asked, Asker, Signature
-from wallet_mcp.cli.checks import Culprit
-from wallet_mcp.cli.secret_checks import Material, ed25519_from_pem, ed25519_from_text, in_one_piece, without_quotes
-from wallet_mcp.cli.way_checks import PROBE_CALL, Way
+from wallet_mcp.server.setup.asking import Asked, Asker, Signature
+from wallet_mcp.server.setup.checks import Culprit
+from wallet_mcp.server.setup.secret_checks import (
+    Material,
+    ed25519_from_pem,
+    ed25519_from_text,
+    in_one_piece,
+    without_quotes,
+)
+from wallet_mcp.server.setup.way_checks import PROBE_CALL, Way
 from wallet_mcp.settings import Credentials
 from wallet_mcp.wallet_api.retry import Call
 from wallet_mcp.wallet_api.signing import HmacSigner, Signer
