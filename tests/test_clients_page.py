@@ -7,10 +7,10 @@ import re
 import shlex
 import tomllib
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
+from tests.support.pages import ROOT, blocks_of, text_of
 from wallet_mcp import __version__
 from wallet_mcp.cli.clients import CLAUDE_CODE, CLIENTS, CODEX, CURSOR, VSCODE, Entry, adding_command, block
 from wallet_mcp.cli.install import entry_for
@@ -18,8 +18,7 @@ from wallet_mcp.cli.key_files import FILE_NAMES, FOLDER
 from wallet_mcp.cli.main import parser
 from wallet_mcp.settings import load_settings
 
-ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+PAGE = text_of(ROOT / "docs" / "clients.md")
 KEYS = "/home/you/.config/wallet-mcp"
 ENTRY = Entry(
     "/home/you/venv/bin/python",
@@ -29,11 +28,10 @@ ENTRY = Entry(
 
 
 def fenced(kind: str) -> list[str]:
-    blocks = re.findall(r"^```(\w*)\n(.*?)\n```$", PAGE, re.M | re.S)
-    return [text for its_kind, text in blocks if its_kind == kind]
+    return [block.text.rstrip("\n") for block in blocks_of(kind, "docs/clients.md")]
 
 
-COMMANDS = [line for text in fenced("") for line in text.splitlines()]
+COMMANDS = [line for text in fenced("sh") for line in text.splitlines()]
 
 
 def test_the_json_blocks_are_those_of_the_program() -> None:

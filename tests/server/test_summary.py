@@ -29,7 +29,7 @@ def context(unit: str = "base") -> ToolContext:
 
 
 def move(direction: str, amount: str, contract: str = USDT, symbol: str = "USDT", field: str = "amount") -> Movement:
-    return Movement(direction, amount, field, contract, symbol, A, ())  # type: ignore[arg-type]
+    return Movement(direction, amount, field, contract, symbol, (A,), ())  # type: ignore[arg-type]
 
 
 def transaction(*movements: Movement, **changes: Any) -> Transaction:

@@ -79,7 +79,7 @@ COMMON: dict[str, Any] = {"source": "live", "as_of": "2026-11-22T10:00:00Z", "ag
             [
                 "Source: live, as of 2026-11-22T10:00:00Z, 7 s old.",
                 "Complete: no, it ended.",
-                'Next: t {"a": ["x", 1]}',
+                'Next: t {"a":["x",1]}',
             ],
         ),
         ({"complete": False}, ["Source: live, as of 2026-11-22T10:00:00Z, 7 s old.", "Complete: no."]),

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet_mcp.server.units import AmountUnits, amount_fields, decimals_of
+from wallet_mcp.server.units import (
+    BASE_UNITS_NOTE,
+    UNDECIDED_NOTE,
+    UNREADABLE_NOTE,
+    AmountUnits,
+    amount_fields,
+    decimals_of,
+    unit_notes,
+)
 from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
 from wallet_mcp.wallet.money import plain, scale
 from wallet_mcp.wallet.units import AmountSample, Unit
@@ -80,3 +88,20 @@ def test_the_setting_outweighs_all_evidence(setting: Unit) -> None:
     for text in ("0.5", "5" * 20):
         units.learn("a", [AmountSample(text, "1", True)])
         assert units.unit("a", "base" if setting == "base" else "scaled") == setting
+
+
+@pytest.mark.parametrize(
+    ("readings", "notes"),
+    [
+        ([], []),
+        ([("coins", False)], []),
+        ([("undecided", True), ("coins", False)], [UNDECIDED_NOTE]),
+        # A reading in whole coins is spoken of only where there is one.
+        ([("undecided", False)], [UNREADABLE_NOTE]),
+        ([("undecided", False), ("undecided", True)], [UNDECIDED_NOTE]),
+        ([("base_units", False)], [BASE_UNITS_NOTE]),
+        ([("base_units", False), ("undecided", True), ("undecided", True)], [UNDECIDED_NOTE, BASE_UNITS_NOTE]),
+    ],
+)
+def test_each_unit_that_needs_a_word_gets_it_once(readings: list[tuple[str, bool]], notes: list[str]) -> None:
+    assert unit_notes(readings) == notes

@@ -21,6 +21,7 @@ import mcp_types as types
 from mcp import Client
 from pydantic import SecretStr
 
+from tests.support.listing import check_listing, stands
 from wallet_mcp.sandbox.app import SANDBOX_API_KEY, SANDBOX_SECRET_KEY, Fault, Sandbox, SandboxOptions
 from wallet_mcp.server.app import build_server
 from wallet_mcp.server.guidance import META_KEY
@@ -326,8 +327,6 @@ _UNSAID: Final = frozenset(
         # An amount without a word about its unit is one of whole coins.
         ("movements[].unit", "coins"),
         ("net[].unit", "coins"),
-        # The line above the transactions of a day says that this is meant where no status stands.
-        ("transactions[].status", "success"),
         # The coin stands by its symbol alone; every token has its contract beside it.
         ("movements[].contract", "native"),
         ("net[].contract", "native"),
@@ -343,7 +342,7 @@ def check_same_facts(tool: str, structure: Mapping[str, Any], text: str) -> None
     assert all(char.isprintable() for line in text.split("\n") for char in line), text
     lines = text.split("\n")
     if (following := structure.get("next")) is not None:
-        call = json.dumps(following["arguments"], ensure_ascii=False)
+        call = json.dumps(following["arguments"], ensure_ascii=False, separators=(",", ":"))
         assert f"Next: {following['tool']} {call}" in lines, text
     for note in structure.get("notes", ()):
         assert f"Note: {note}" in lines, note
@@ -352,41 +351,51 @@ def check_same_facts(tool: str, structure: Mapping[str, Any], text: str) -> None
     if tool == "wallet_get_portfolio":
         _check_portfolio(structure, lines)
     if tool == "wallet_list_transactions":
-        _check_days(structure, lines)
+        check_listing(structure, lines)
 
 
 def _check_portfolio(structure: Mapping[str, Any], lines: Sequence[str]) -> None:
     """Fail unless the small numbers, which stand anywhere, stand where they belong."""
-    offset, shown, count = structure["offset"], len(structure["holdings"]), structure["holdings_count"]
+    offset, shown, count = structure.get("offset", 0), len(structure["holdings"]), structure["holdings_count"]
+    assert structure.get("offset") != 0
     where = f"Holdings {offset + 1} to {offset + shown} of {count}:"
-    assert (where if shown else f"No holding to list at offset {offset}; {count} in all.") in lines
-    groups = []
-    for name, words in (
-        ("below_minimum", "below the minimum, counted and not listed"),
-        ("unpriced", "unpriced"),
-        ("risk", "risk"),
-    ):
-        value = structure[name].get("value_usd")
-        groups.append(f"{structure[name]['count']} {words}" + (f" ({value} USD)" if value is not None else ""))
-    assert f"{groups[0]}. In no total: {groups[1]}, {groups[2]}." in lines
-    unchecked = [row["chain"] for row in structure["by_chain"] if row.get("honeypot_checked") is False]
-    told = [line for line in lines if line.startswith("Honeypots unchecked")]
-    assert told == ([f"Honeypots unchecked on {', '.join(unchecked)}."] if unchecked else [])
+    none = f"No holding to list at offset {offset}; {count} in all." if count else "No holdings to list."
+    assert (where if shown else none) in lines
+    _check_scope(structure, lines)
+    unchecked = structure.get("honeypots_unchecked", [])
+    values = [(chain in unchecked, f"{chain} {value}") for chain, value in structure["by_chain"].items()]
+    parts = [", ".join(text for is_unchecked, text in values if not is_unchecked)]
+    if any(is_unchecked for is_unchecked, _ in values):
+        parts.append("honeypots unchecked: " + ", ".join(text for is_unchecked, text in values if is_unchecked))
+    if nothing := structure.get("nothing_priced_on"):
+        named = (f"{chain} (honeypots unchecked)" if chain in unchecked else chain for chain in nothing)
+        parts.append("nothing priced on " + ", ".join(named))
+    assert f"By chain: {'; '.join(filter(None, parts))}." in lines
 
 
-def _check_days(structure: Mapping[str, Any], lines: Sequence[str]) -> None:
-    """Fail unless each transaction's day heads the lines in which only the time of day stands."""
-    rows = [row for row in structure["transactions"] if "time" in row]
-    days = [
-        f"{day} (UTC), status success where none is given:" for day in dict.fromkeys(r["time"][:10] for r in rows)
-    ]
-    assert [line for line in lines if " (UTC), status success" in line] == days
-    for row in rows:
-        above = (
-            lines[: next(at for at, line in enumerate(lines) if _stands(row["hash"], line))] if row["hash"] else []
-        )
-        heads = [line[:10] for line in above if line in days]
-        assert heads[-1:] == ([row["time"][:10]] if row["hash"] else [])
+def _check_scope(structure: Mapping[str, Any], lines: Sequence[str]) -> None:
+    """Fail unless what counts and what does not stands there, with counts and sums, and in the structure's words."""
+    below = structure.get("below_minimum")
+    assert below is None or below["count"] > 0
+    told = [line for line in lines if line.startswith("Below the minimum")]
+    assert told == (
+        [f"Below the minimum, in the total but not listed: {below['count']} ({below['value_usd']} USD)."]
+        if below
+        else []
+    )
+    risk, uncounted = structure["risk"], "staking, DeFi, NFTs, other chains."
+    claimed = f" (their own prices claim {risk['value_usd']} USD)" if "value_usd" in risk else ""
+    counts = f"{structure['unpriced']['count']} unpriced, {risk['count']} risk{claimed}"
+    assert f"In no total: {counts}, {uncounted}" in lines
+    what = f"only {structure['token']}, where" if "token" in structure else "what is"
+    total = (
+        f"at least {structure['total_value_usd']}" if "at_least" in structure else structure.get("total_value_usd")
+    )
+    assert lines[0].endswith(f": total value {'unknown' if total is None else f'{total} USD'}.")
+    # An unknown total is no "at least"; that not all was read is then told by what is incomplete.
+    in_part = "at_least" in structure or (total is None and "read" in structure.get("incomplete_because", ""))
+    extent, claim = ", as far as read" * in_part, " The value of risk is what their own prices claim." * bool(claimed)
+    assert structure["scope"] == f"Total: {what} priced and not risk-flagged{extent}.{claim} Never: {uncounted}"
 
 
 def _check_object(tool: str, item: Mapping[str, Any], path: str, lines: Sequence[str], text: str) -> None:
@@ -401,10 +410,10 @@ def _check_object(tool: str, item: Mapping[str, Any], path: str, lines: Sequence
     if "[]" in path:
         # The values of one row belong together: no other line may lend them.
         own.sort(key=lambda known: -len(known[1]))
-        assert any(all(_stands(said, line) for _, said in own) for line in lines), (path, own, text)
+        assert any(all(stands(said, line) for _, said in own) for line in lines), (path, own, text)
     else:
         for where, said in own:
-            assert _stands(said, text), (where, said, text)
+            assert stands(said, text), (where, said, text)
 
 
 def _said(tool: str, path: str, value: Any) -> str:
@@ -417,20 +426,13 @@ def _said(tool: str, path: str, value: Any) -> str:
         if path.startswith("honeypot_checked."):
             return "" if value else path.rpartition(".")[2]
     if path == "transactions[].time":
-        return str(value)[11:-1]  # the line above the transactions of a day names it
-    if tool == "wallet_get_portfolio" and path in ("offset", "by_chain[].honeypot_checked"):
+        return str(value)[-9:-1]  # the line above the transactions of a day names it
+    if path in ("transactions[].direction", "transactions[].movements[].direction"):
+        return ""  # see check_listing
+    if path.startswith("assets.") and value == "native":
+        return ""  # the coin stands by its symbol alone
+    if tool == "wallet_get_portfolio" and path in ("offset", "scope"):
         return ""  # see _check_portfolio
     if isinstance(value, bool) or (path, value) in _IN_WORDS:
         return _IN_WORDS[path, value]
     return str(value)
-
-
-def _stands(said: str, text: str) -> bool:
-    """Whether a value stands in a text as a word of its own."""
-    at = text.find(said)
-    while at >= 0:
-        before, after = text[at - 1 : at] if at else "", text[at + len(said) : at + len(said) + 1]
-        if not before.isalnum() and not after.isalnum():
-            return True
-        at = text.find(said, at + 1)
-    return False

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from decimal import Context
+from decimal import Context, Decimal
 from typing import Any, Final
 
 from tests.support.mcp import Face, Success
 from wallet_mcp.sandbox.world import Holding, Movement, Transaction
 from wallet_mcp.sandbox.world_chains import CHAIN_BY_ID
 from wallet_mcp.sandbox.world_model import canonical, plain, scaled
-from wallet_mcp.wallet.known_tokens import clean_symbol, known_token
+from wallet_mcp.wallet.known_tokens import clean_symbol, known_token, tokens_by_symbol
 
 EXACT: Final = Context(prec=300)
+MILLIONTH: Final = Decimal("0.000001")
 _STATUS: Final = {"success": "success", "fail": "failed", "pending": "pending"}
 
 
 def iso(milliseconds: int) -> str:
     """ISO 8601 UTC in whole seconds, as every transaction's time is told."""
     return f"{datetime.fromtimestamp(milliseconds // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def usd_value(balance: Decimal, price: Decimal) -> Decimal:
+    """What an amount is worth to a millionth of a dollar, and never nothing for something."""
+    exact = EXACT.multiply(balance, price)
+    return max(exact.quantize(MILLIONTH, context=EXACT), MILLIONTH) if exact else Decimal(0)
 
 
 def token_row(holding: Holding, chain: str) -> dict[str, Any]:
@@ -31,12 +40,21 @@ def token_row(holding: Holding, chain: str) -> dict[str, Any]:
         row["decimals"] = holding.decimals
     if holding.price is not None:
         row["price_usd"] = plain(holding.price)
-        row["value_usd"] = plain(EXACT.multiply(holding.balance, holding.price))
+        row["value_usd"] = plain(usd_value(holding.balance, holding.price))
     if holding.risk:
         row["risk_flagged"] = True
     if symbol.flags:
         row["flags"] = list(symbol.flags)
     return row
+
+
+def is_foreign(chain: str, contract: str, symbol: str) -> bool:
+    """Whether a symbol is chain text: neither the coin's own nor the well-known one of its contract."""
+    coin = CHAIN_BY_ID[chain].native_symbol
+    known = known_token(chain, contract)
+    named = [coin] if contract in ("", "native") else [known.symbol] if known else []
+    also = known is not None and known in tokens_by_symbol(chain, symbol)
+    return not also and symbol.casefold() not in [one.casefold() for one in named]
 
 
 def amount_fields(movement: Movement, chain: str) -> dict[str, Any]:
@@ -100,28 +118,51 @@ def unfolded(answer: Success) -> list[dict[str, Any]]:
     Fails where something that could be folded is not. The flag of suspected poisoning is left out: it depends on
     what else was read.
     """
-    assets = {(row["chain"], row["symbol"]): row["contract"] for row in answer["assets"]}
-    assert len(assets) == len(answer["assets"])
+    assets, parties = answer["assets"], answer.structure.get("parties", {})
+    usual = answer.structure.get("unless_given", {})
+    met: Counter[tuple[str, str]] = Counter()
+    named: Counter[str] = Counter()
+
+    def address(name: str, chain: str) -> str:
+        named[name] += 1
+        return str(assets[chain][name[9:]] if name.startswith("contract:") else parties.get(name, name))
+
+    def whole(text: str, chain: str) -> str:
+        return " ".join(address(name, chain) for name in text.split(" "))
+
     rows = []
-    met: set[tuple[str, str]] = set()
     for folded in answer["transactions"]:
-        row = dict(folded)
+        assert folded.get("status") != usual.get("status", "")
+        row = {"status": usual.get("status")} | folded
+        assert not row["time"].startswith(usual.get("date", "none"))
+        if "T" not in row["time"]:
+            row["time"] = f"{usual['date']}T{row['time']}"
+        chain, common = row["chain"], row.pop("counterparty", None)
+        assert common is None or len(row["movements"]) > 1
+        shared = None if common is None else whole(common, chain)
         row["movements"] = []
         for given in folded["movements"]:
-            key = (row["chain"], given["symbol"])
-            met.add(key)
-            assert given.get("contract") != assets.get(key, "")
+            met[chain, given["symbol"]] += 1
+            known = assets.get(chain, {}).get(given["symbol"])
+            assert known is None or "contract" not in given
             assert given.get("direction") != row["direction"]
             assert given.get("unit") != "coins"
-            whole = {"direction": row["direction"]} | given
-            if "contract" not in given and key in assets:
-                whole["contract"] = assets[key]
+            move = {"direction": row["direction"]} | given
+            if known is not None:
+                move["contract"] = known
             if "amount" in given:
-                whole["unit"] = "coins"
-            row["movements"].append(whole)
+                move["unit"] = "coins"
+            assert (shared is None) is ("counterparty" in given)
+            move["counterparty"] = whole(given["counterparty"], chain) if shared is None else shared
+            row["movements"].append(move)
+        others = {move["counterparty"] for move in row["movements"]}
+        assert common is not None or len(row["movements"]) == 1 or len(others) > 1
         flags = [flag for flag in row.pop("flags", []) if flag != "suspected_poisoning"]
         rows.append(row | ({"flags": flags} if flags else {}))
-    assert assets.keys() <= met
+    assert all(met[chain, symbol] > 1 for chain, known in assets.items() for symbol in known)
+    # A name stands for what occurs more than once, and what occurs more than once has a name.
+    assert all(named[name] > 1 for name in parties if re.fullmatch(r"p\d+", name))
+    assert all(count == 1 for name, count in named.items() if name.startswith("0x"))
     return rows
 
 
@@ -129,3 +170,16 @@ def history(face: Face, label: str, chains: Iterable[str]) -> list[Transaction]:
     """What a listing over these chains must hold, newest first."""
     found = [tx for chain in chains for tx in face.world.transactions(face.wallets[label], chain)]
     return sorted(found, key=lambda tx: -tx.time_ms)
+
+
+async def pages_of(face: Face, arguments: dict[str, Any], complete: bool = True) -> list[Success]:
+    """All pages of a listing, by carrying out `next` until there is none; the last one is complete, or it is not."""
+    answer = await face.answer("wallet_list_transactions", arguments)
+    pages = [answer]
+    while "next" in answer:
+        assert answer["complete"] is False
+        answer = await face.replay(answer)
+        pages.append(answer)
+        assert len(pages) < 100
+    assert answer["complete"] is complete
+    return pages

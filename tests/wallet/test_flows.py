@@ -78,7 +78,7 @@ def test_no_flow_is_lost_counted_twice_or_added_to_another_unit(flows: list[Flow
 
 
 def movement(amount: str, counterparty: str, contract: str = USDT, direction: str = "in") -> Movement:
-    return Movement(direction, amount, "amount", contract, "USDT", counterparty, (), (counterparty,))  # type: ignore[arg-type]
+    return Movement(direction, amount, "amount", contract, "USDT", (counterparty,), ())  # type: ignore[arg-type]
 
 
 def transaction(*movements: Movement, **changes: Any) -> Transaction:

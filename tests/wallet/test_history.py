@@ -12,6 +12,7 @@ from wallet_mcp.wallet.history import (
     Party,
     Row,
     digest_of,
+    first_parties,
     is_party,
     shown_parties,
     status_of,
@@ -79,9 +80,9 @@ def test_a_transaction_is_told_once_for_all_its_rows() -> None:
     found = transaction_of([OUT, TOKEN_IN], ME.lower())
     assert (found.hash, found.chain, found.time_ms, found.status) == (HASH, "1", 1_790_000_000_000, "success")
     assert (found.fee, found.fee_payer, found.flags) == ("0.0005", ME, ())
-    assert [(m.contract, m.symbol, m.counterparty) for m in found.movements] == [
-        ("native", "ETH", A),
-        (USDT, "USDT", B),
+    assert [(m.contract, m.symbol, m.counterparties) for m in found.movements] == [
+        ("native", "ETH", (A,)),
+        (USDT, "USDT", (B,)),
     ]
 
 
@@ -187,7 +188,7 @@ def test_hostile_texts_come_out_clean() -> None:
     hostile = "<b>\u202e`x`\nhttps://claim.example"
     found = transaction_of([token(parties(hostile), parties(ME), symbol=hostile, hash=hostile, amount="1")], ME)
     (movement,) = found.movements
-    for text in (found.hash, movement.symbol, movement.counterparty):
+    for text in (found.hash, movement.symbol, *first_parties(movement.counterparties)[0]):
         assert not set(text) & set("<>`\n\u202e")
         assert "https://" not in text
     assert "url" in movement.flags
@@ -290,7 +291,8 @@ def test_all_counterparties_are_kept_for_comparing_however_many_are_shown() -> N
     many = f"{A},{B}, {C} ,,{D}"
     (moved,) = transaction_of([row(parties(many), parties(ME))], ME).movements
     assert moved.counterparties == (A, B, C, D)
-    assert moved.counterparty == f"{A} {B} {C} and 1 more"
+    assert first_parties(moved.counterparties) == ((A, B, C), 1)
+    assert shown_parties(moved.counterparties) == f"{A} {B} {C} and 1 more"
     (sent,) = transaction_of([row(parties(ME), parties(A, B))], ME).movements
     assert sent.counterparties == (A, B)
 

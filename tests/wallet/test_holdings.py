@@ -15,7 +15,7 @@ from wallet_mcp.wallet.holdings import (
     read_holding,
     visible,
 )
-from wallet_mcp.wallet.money import plain
+from wallet_mcp.wallet.money import plain, usd_value
 
 EXACT = Context(prec=600)
 USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
@@ -62,7 +62,7 @@ def test_a_row_is_read_exactly() -> None:
         ("1.5", "150", "-2", None, 2, (UNREADABLE_NUMBER,)),
         ("1.5", "150", "NaN", None, 2, (UNREADABLE_NUMBER,)),
         (" 1.50 ", " 150 ", " 2.0 ", Decimal(3), 2, ()),
-        ("1E-7", "1", "1", Decimal("1E-7"), 7, ()),
+        ("1E-7", "1", "1", Decimal("0.000001"), 7, ()),
         ("9" * 500, "1", "1", None, None, (UNREADABLE_NUMBER,)),
     ],
 )
@@ -74,12 +74,12 @@ def test_what_cannot_be_read_never_becomes_an_amount(
 
 
 @given(st.integers(0, 10**40), st.integers(0, 36), st.integers(0, 10**30), st.integers(0, 30))
-def test_balance_decimals_and_value_are_exact(raw: int, decimals: int, price: int, places: int) -> None:
+def test_balance_and_decimals_are_exact_and_make_the_value(raw: int, decimals: int, price: int, places: int) -> None:
     balance, rate = Decimal(raw).scaleb(-decimals, EXACT), Decimal(price).scaleb(-places, EXACT)
     found = holding(plain(balance), str(raw), plain(rate))
     assert (found.balance, found.raw, found.price_usd) == (balance, raw, rate)
     assert found.decimals == (decimals if raw else None)
-    assert found.value_usd == EXACT.multiply(balance, rate)
+    assert found.value_usd == usd_value(balance, rate)
     assert found.flags == ()
 
 

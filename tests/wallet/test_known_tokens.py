@@ -15,6 +15,7 @@ from wallet_mcp.wallet.known_tokens import (
     KnownToken,
     clean_symbol,
     imitates,
+    is_well_known,
     known_token,
     tokens_by_symbol,
 )
@@ -155,6 +156,32 @@ def test_imitations_are_seen_through(chain: str, symbol: str, original: str) -> 
 )
 def test_what_imitates_nothing(chain: str, contract: str, symbol: str) -> None:
     assert imitates(chain, contract, symbol) is None
+
+
+@pytest.mark.parametrize(
+    ("chain", "contract", "symbol", "well_known"),
+    [
+        ("56", USDT_BSC, "USDT", True),
+        ("56", USDT_BSC.lower(), "usdt", True),
+        ("56", USDT_BSC, "BSC-USD", True),
+        ("56", USDT_BSC, "USDC", False),
+        ("56", USDT_BSC, "USDТ", False),
+        ("56", USDT_BSC, "USDT - visit us", False),
+        ("56", STRANGER, "USDT", False),
+        ("1", USDT_BSC, "USDT", False),
+        ("10", "0x0555E30da8f98308EdB960aa94C0Db47230d2B9c", "WBTC", True),
+        ("8453", NATIVE, "ETH", True),
+        ("8453", "", "eth", True),
+        ("56", NATIVE, "ETH", False),
+        ("999", NATIVE, "ETH", False),
+        ("999", NATIVE, "", False),
+        ("CT_501", "EKpQGSJtjMFqKZ9KQanSqYXRcF8fBopzLHYxdM65zcjm", "$WIF", True),
+    ],
+)
+def test_a_well_known_symbol_is_that_of_its_contract(
+    chain: str, contract: str, symbol: str, well_known: bool
+) -> None:
+    assert is_well_known(chain, contract, symbol) is well_known
 
 
 @given(st.text(max_size=30))

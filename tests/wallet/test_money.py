@@ -11,12 +11,12 @@ from wallet_mcp.wallet.money import (
     MAX_DIGITS,
     BadNumber,
     derive_decimals,
-    display_usd,
     multiply,
     parse_amount,
     plain,
     scale,
     total,
+    usd_value,
 )
 
 digits = st.text("0123456789", min_size=1, max_size=50)
@@ -211,20 +211,28 @@ def test_impossible_decimals_are_refused(decimals: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("balance", "price", "value"),
     [
-        ("0", "0.00"),
-        ("-0", "0.00"),
-        ("0.004", "<0.01"),
-        ("0.005", "<0.01"),
-        ("0.0051", "0.01"),
-        ("0.015", "0.02"),
-        ("0.025", "0.02"),
-        ("-0.001", ">-0.01"),
-        ("-12.345", "-12.34"),
-        ("1234567.891", "1234567.89"),
-        ("9" * 60, "9" * 60 + ".00"),
+        ("1", "1", "1"),
+        ("6.420918273645019283", "912.30714158302774619023", "5857.849597"),
+        ("1", "0.0000005", "0.000001"),
+        ("1", "0.0000000000000000000001", "0.000001"),
+        ("1", "0.0000015", "0.000002"),
+        ("1", "0.0000025", "0.000002"),
+        ("1", "0.0000014", "0.000001"),
+        ("0", "5", "0"),
+        ("5", "0.000", "0"),
+        ("123456789012345678901234567890", "1234567.1234567", "152415692882172331824517233182299307.625363"),
+        ("9" * 120, "9" * 120, str(int("9" * 120) ** 2)),
     ],
 )
-def test_dollars_are_shown_to_the_cent(value: str, shown: str) -> None:
-    assert display_usd(Decimal(value)) == shown
+def test_a_value_is_rounded_to_a_millionth_and_never_to_nothing(balance: str, price: str, value: str) -> None:
+    assert plain(usd_value(Decimal(balance), Decimal(price))) == value
+
+
+@given(st.decimals(0, 10**12, places=18), st.decimals(0, 10**6, places=24))
+def test_a_value_is_within_a_millionth_of_the_product(balance: Decimal, price: Decimal) -> None:
+    value, exact = usd_value(balance, price), Fraction(balance) * Fraction(price)
+    assert abs(Fraction(value) - exact) <= Fraction(1, 10**6)
+    assert (value == 0) is (exact == 0)
+    assert Fraction(value) * 10**6 % 1 == 0

@@ -1,21 +1,31 @@
-"""Transactions and their movements as answers show them, with each amount in the unit that is known of it."""
+"""Transactions and their movements as answers show them, with each amount in the unit that is known of it.
+
+What several rows have in common is folded into fields of the answer: the contracts of symbols, the addresses of
+counterparties, the usual status and date. A row that says otherwise always says it itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, Field
 
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.output import Part
-from wallet_mcp.server.units import BASE_UNITS_NOTE, UNDECIDED_NOTE, amount_fields, decimals_of
+from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, Part
+from wallet_mcp.server.parties import Assets, Parties, common_counterparties, parties_of
+from wallet_mcp.server.units import amount_fields, decimals_of
 from wallet_mcp.wallet.addresses import same_address
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.history import Direction, Movement, Status, Transaction
 from wallet_mcp.wallet.holdings import NATIVE
+from wallet_mcp.wallet.known_tokens import is_well_known
+from wallet_mcp.wallet.labels import Labels
 from wallet_mcp.wallet.times import iso_s
 
+_IN_ONE_LINE = 4
 FAILED_NOTE = "A failed transaction moved nothing but its fee: its movements are what it tried."
 
 
@@ -29,25 +39,24 @@ class AmountPart(Part):
     symbol: str
     contract: Annotated[str | MISSING, Field(description="native for the chain's coin")] = MISSING
 
+    @property
+    def reading(self) -> tuple[object, bool]:
+        """Its unit, and whether a reading in whole coins stands beside it: what `unit_notes` asks for."""
+        return self.unit, self.amount_if_base_units is not MISSING
+
 
 class MovementRow(AmountPart):
     """A movement from the point of view of the address asked about.
 
     What the whole answer has in common is folded: `contract` stands here only where chain and symbol do not tell it
-    by the answer's `assets`, `direction` only where it is not the transaction's, `unit` only where it is not coins.
+    by the answer's `assets`, `direction` and `counterparty` only where they are not the transaction's, `unit` only
+    where it is not coins.
     """
 
+    contract: Annotated[str | MISSING, Field(description="absent: see assets, else unknown")] = MISSING
     direction: Direction | MISSING = MISSING
-    counterparty: str | MISSING = MISSING
+    counterparty: Annotated[str | MISSING, Field(description="address, or a name (see parties)")] = MISSING
     flags: list[str] | MISSING = MISSING
-
-
-class AssetRow(Part):
-    """Which contract a symbol means on a chain, in this answer."""
-
-    chain: str
-    symbol: str
-    contract: str
 
 
 class TransactionRow(Part):
@@ -56,21 +65,70 @@ class TransactionRow(Part):
     hash: str
     chain: str
     time: str | MISSING = MISSING
-    status: Status
+    status: Status | MISSING = MISSING
     direction: Direction
+    counterparty: Annotated[str | MISSING, Field(description="of all its movements")] = MISSING
     movements: list[MovementRow]
     fee: Annotated[str | MISSING, Field(description="paid by this wallet")] = MISSING
     flags: list[str] | MISSING = MISSING
 
 
-def assets_of(transactions: Iterable[Transaction], chains: Mapping[str, Chain]) -> dict[tuple[str, str], str]:
-    """Chain and symbol -> contract, for each symbol that means one contract only in these transactions."""
-    found: dict[tuple[str, str], set[str]] = {}
+class UsualRow(Part):
+    """What several transactions have in common and do not repeat."""
+
+    status: Status | MISSING = MISSING
+    date: str | MISSING = MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """What the rows of an answer leave out, for the answer tells it once."""
+
+    assets: Assets
+    parties: Parties
+    date: str = ""
+    success: bool = False
+
+    @property
+    def usual(self) -> UsualRow | None:
+        """The fields that a row has where it gives none; None where every row gives its own."""
+        fields = {"status": "success"} if self.success else {}
+        if self.date:
+            fields["date"] = self.date
+        return UsualRow.model_validate(fields) if fields else None
+
+
+def folds_of(transactions: Sequence[Transaction], chains: Mapping[str, Chain], labels: Labels) -> Folds:
+    """What these transactions can leave out: a status and a date only where at least two of them share it."""
+    dates = Counter(iso_s(found.time_ms)[:10] for found in transactions if found.time_ms is not None)
+    # Of several equally frequent dates the newest, which comes first.
+    date, count = dates.most_common(1)[0] if dates else ("", 0)
+    succeeded = sum(found.status == "success" for found in transactions)
+    assets = assets_of(transactions, chains)
+    parties = parties_of(transactions, labels, assets)
+    return Folds(assets, parties, date if count > 1 else "", succeeded > 1)
+
+
+def assets_of(transactions: Iterable[Transaction], chains: Mapping[str, Chain]) -> dict[str, dict[str, str]]:
+    """The contract of each symbol that occurs repeatedly on its chain in these transactions and means one only."""
+    found: dict[tuple[str, str], list[str]] = {}
     for transaction in transactions:
         for movement in transaction.movements:
             symbol = symbol_of(movement.symbol, movement.contract, chains[transaction.chain])
-            found.setdefault((transaction.chain, symbol), set()).add(movement.contract)
-    return {key: contracts.pop() for key, contracts in found.items() if len(contracts) == 1 and "" not in contracts}
+            found.setdefault((transaction.chain, symbol), []).append(movement.contract)
+    assets: dict[str, dict[str, str]] = {}
+    for (chain, symbol), contracts in found.items():
+        if symbol and contracts[0] and len(contracts) > 1 and len(set(contracts)) == 1:
+            assets.setdefault(chain, {})[symbol] = contracts[0]
+    return assets
+
+
+def note_symbols(context: ToolContext, shown: Iterable[Transaction]) -> None:
+    """Warn of chain text where these show any: a symbol that is not the well-known one of its contract."""
+    for transaction in shown:
+        for movement in transaction.movements:
+            if movement.symbol and not is_well_known(transaction.chain, movement.contract, movement.symbol):
+                context.note(CHAIN_TEXT_NOTICE)
 
 
 def symbol_of(symbol: str, contract: str, chain: Chain) -> str:
@@ -78,50 +136,52 @@ def symbol_of(symbol: str, contract: str, chain: Chain) -> str:
     return symbol or (chain.native_symbol or "" if contract == NATIVE else "")
 
 
-def transaction_fields(
+def transaction_row(
     context: ToolContext,
     found: Transaction,
     chain: Chain,
     address: str,
-    assets: Mapping[tuple[str, str], str],
+    folds: Folds,
     suspicions: Sequence[str] = (),
-) -> dict[str, Any]:
-    """The fields of a transaction's row, those that are known; `suspicions` are further flags."""
+) -> TransactionRow:
+    """The row of a transaction with what is known of it; `suspicions` are further flags."""
+    common = common_counterparties(found)
     fields: dict[str, Any] = {
         "hash": found.hash,
         "chain": chain.id,
-        "status": found.status,
         "direction": found.direction,
-        "movements": [_movement_fields(context, movement, found, chain, assets) for movement in found.movements],
+        "movements": [_movement_fields(context, movement, found, chain, folds) for movement in found.movements],
     }
+    if found.status != "success" or not folds.success:
+        fields["status"] = found.status
     if found.time_ms is not None:
-        fields["time"] = iso_s(found.time_ms)
+        time = iso_s(found.time_ms)
+        fields["time"] = time.removeprefix(f"{folds.date}T") if folds.date else time
+    if common:
+        fields["counterparty"] = folds.parties.text(chain.id, common)
     # A fee that somebody else paid is no part of this wallet's history.
     if found.fee and found.fee_payer and same_address(found.fee_payer, address):
         fields["fee"] = f"{found.fee} {chain.native_symbol}" if chain.native_symbol else found.fee
     if found.flags or suspicions:
         fields["flags"] = [*found.flags, *suspicions]
-    return fields
+    return TransactionRow.model_validate(fields)
 
 
 def _movement_fields(
-    context: ToolContext,
-    movement: Movement,
-    transaction: Transaction,
-    chain: Chain,
-    assets: Mapping[tuple[str, str], str],
+    context: ToolContext, movement: Movement, transaction: Transaction, chain: Chain, folds: Folds
 ) -> dict[str, Any]:
     fields = asset_fields(
         context, f"transactions.{movement.amount_field}", movement.amount, movement.contract, movement.symbol, chain
     )
-    if assets.get((chain.id, fields["symbol"])) == movement.contract:
+    if fields["symbol"] in folds.assets.get(chain.id, {}):
         fields.pop("contract", None)
     if fields.get("unit") == "coins":
         del fields["unit"]
     if movement.direction != transaction.direction:
         fields["direction"] = movement.direction
-    if movement.counterparty:
-        fields["counterparty"] = movement.counterparty
+    others = folds.parties.text(chain.id, movement.counterparties)
+    if others and not common_counterparties(transaction):
+        fields["counterparty"] = others
     if movement.flags:
         fields["flags"] = list(movement.flags)
     return fields
@@ -139,26 +199,12 @@ def asset_fields(
     return fields
 
 
-def unit_notes(parts: Iterable[TransactionRow | AmountPart]) -> list[str]:
-    """The sentences that the units in an answer call for."""
-    amounts: list[AmountPart] = []
-    for part in parts:
-        amounts += part.movements if isinstance(part, TransactionRow) else [part]
-    return unit_notes_of({amount.unit for amount in amounts})
-
-
-def unit_notes_of(units: Collection[object]) -> list[str]:
-    """The sentences that these units call for."""
-    notes = {"undecided": UNDECIDED_NOTE, "base_units": BASE_UNITS_NOTE}
-    return [note for unit, note in notes.items() if unit in units]
-
-
 def amount_text(part: AmountPart, *, folded: bool = False) -> str:
     """An amount with its asset, such as `1.5 USDT (0xdac1...)`; an undecided one says so.
 
     `folded`: a contract that is not given here stands in the answer's list of assets.
     """
-    asset = part.symbol or "token without symbol"
+    asset = part.symbol or ("coin of the chain" if part.contract == NATIVE else "token without symbol")
     if part.contract is not MISSING and part.contract != NATIVE:
         asset += f" ({part.contract})"
     elif part.contract is MISSING and not folded:
@@ -167,19 +213,39 @@ def amount_text(part: AmountPart, *, folded: bool = False) -> str:
         return f"{part.amount} {asset}"
     if part.amount_raw is MISSING:
         return f"amount not given, {asset}"
-    reading = f"amount_raw {part.amount_raw}"
-    if part.amount_if_base_units is not MISSING:
-        reading += f" (amount_if_base_units {part.amount_if_base_units})"
-    return f"{reading} {asset}, unit {part.unit}"
+    reading = "" if part.amount_if_base_units is MISSING else f"; amount_if_base_units {part.amount_if_base_units}"
+    return f"amount_raw {part.amount_raw} (unit {part.unit}{reading}) {asset}"
 
 
-def movement_text(movement: MovementRow, direction: Direction) -> str:
-    """A movement in words; `direction` is that of its transaction."""
+def transaction_lines(row: TransactionRow, assets: Assets) -> list[str]:
+    """A transaction in one line, and one more for each movement where there are many.
+
+    What came in comes `from` somebody and what went out goes `to` somebody, so a direction is named only where no
+    counterparty stands beside its amount; that of the whole transaction follows from its movements.
+    """
+    head = ["no time yet" if row.time is MISSING else row.time[-9:-1], row.chain, row.hash or "hash not given"]
+    if row.status is not MISSING:
+        head.append(row.status)
+    tail = [] if row.fee is MISSING else [f"fee {row.fee}"]
+    tail += [] if row.flags is MISSING else [f"flags {' '.join(row.flags)}"]
+    known = assets.get(row.chain, {})
+    moved = [_movement_text(movement, row.direction, known) for movement in row.movements]
+    if row.counterparty is not MISSING:
+        head.append(f"with {row.counterparty}:")
+    if len(moved) <= _IN_ONE_LINE:
+        return [" ".join([*head, ", ".join(moved), *tail])]
+    return [" ".join([*head, *tail]), *(f"  {each}" for each in moved)]
+
+
+def _movement_text(movement: MovementRow, direction: Direction, known: Mapping[str, str]) -> str:
+    """A movement in words; `direction` is that of its transaction, `known` the contracts of its chain's symbols."""
     shown = movement.direction if movement.direction is not MISSING else direction
-    towards = {"in": "from", "out": "to"}.get(shown, "counterparty")
-    text = f"{shown} {amount_text(movement, folded=True)}"
+    text = amount_text(movement, folded=movement.symbol in known)
+    towards = {"in": "from", "out": "to"}.get(shown)
+    if towards is None or movement.counterparty is MISSING:
+        text = f"{shown} {text}"
     if movement.counterparty is not MISSING:
-        text += f" {towards} {movement.counterparty}"
+        text += f" {towards or 'counterparty'} {movement.counterparty}"
     if movement.flags is not MISSING:
         text += f" [{' '.join(movement.flags)}]"
     return text

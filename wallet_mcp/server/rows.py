@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import MISSING, Field
 
-from wallet_mcp.server.output import Part
+from wallet_mcp.server.context import ToolContext
+from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, Part
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.holdings import NATIVE, Holding, read_holding
+from wallet_mcp.wallet.known_tokens import is_well_known
 from wallet_mcp.wallet.money import plain
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import WireToken
+
+VALUE_USD = "to a millionth; absent: unpriced"
+"""What the schemas say of a value; it is rounded by `money.usd_value`."""
 
 COLUMNS = (
     "contract",
@@ -27,17 +33,17 @@ COLUMNS = (
 
 
 class TokenRow(Part):
-    """A token of a wallet. Amounts are decimal texts: exact, in whole coins but for `raw_balance` (base units)."""
+    """A token of a wallet. Amounts and price are exact, in whole coins; `raw_balance` is in base units."""
 
     contract: Annotated[str, Field(description="native for the chain's coin")]
     symbol: str
     balance: str | MISSING = MISSING
     raw_balance: str | MISSING = MISSING
     decimals: int | MISSING = MISSING
-    price_usd: Annotated[str | MISSING, Field(description="absent: unpriced")] = MISSING
-    value_usd: str | MISSING = MISSING
+    price_usd: str | MISSING = MISSING
+    value_usd: Annotated[str | MISSING, Field(description=VALUE_USD)] = MISSING
     risk_flagged: bool | MISSING = MISSING
-    flags: Annotated[list[str] | MISSING, Field(description="what is suspicious about the symbol")] = MISSING
+    flags: list[str] | MISSING = MISSING
 
 
 def holding_of(row: WireToken, chain: Chain) -> Holding:
@@ -53,6 +59,19 @@ def holding_of(row: WireToken, chain: Chain) -> Holding:
         price=row.token_price,
         risk=row.is_risk_token,
     )
+
+
+def note_symbols(context: ToolContext, shown: Iterable[Holding]) -> None:
+    """Warn of chain text where the answer shows any: a symbol that is not the well-known one of its contract."""
+    for holding in shown:
+        if holding.symbol and not is_well_known(holding.chain, holding.contract, holding.symbol):
+            context.note(CHAIN_TEXT_NOTICE)
+
+
+def note_claims(context: ToolContext, shown: Iterable[Holding]) -> None:
+    """Say what the price of a flagged token is worth, where the answer shows one."""
+    if any(holding.risk and holding.price_usd for holding in shown):
+        context.note("Price and value of a risk-flagged token are only what it claims: count them in no total.")
 
 
 def token_fields(holding: Holding, chain: Chain) -> dict[str, object]:

@@ -35,6 +35,11 @@ class TotalRow(Part):
     out_if_base_units: str | MISSING = MISSING
     unit: Literal["coins", "base_units", "undecided"]
 
+    @property
+    def reading(self) -> tuple[object, bool]:
+        """Its unit, and whether a reading in whole coins stands beside it: what `unit_notes` asks for."""
+        return self.unit, self.in_if_base_units is not MISSING or self.out_if_base_units is not MISSING
+
 
 class FeeRow(Part):
     """The fees that the address paid on one chain, in its coin."""

@@ -53,4 +53,4 @@ def closing(output: ToolOutput) -> list[str]:
 
 def compact(value: object) -> str:
     """Compact JSON, as a model can paste it into a call."""
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

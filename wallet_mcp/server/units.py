@@ -20,7 +20,10 @@ UNDECIDED_NOTE = (
     "The API does not say whether amount_raw counts whole coins or base units. amount_if_base_units is the amount "
     "if the documentation is right (base units); say that it is unconfirmed."
 )
-BASE_UNITS_NOTE = "amount_raw counts base units; the decimals of those tokens are not known here."
+UNREADABLE_NOTE = (
+    "The API does not say whether amount_raw counts whole coins or base units: give it as it is and say so."
+)
+BASE_UNITS_NOTE = "amount_raw counts base units of tokens whose decimals are not known here."
 
 
 @dataclass(slots=True)
@@ -67,3 +70,16 @@ def amount_fields(text: str, unit: Unit, decimals: int | None) -> dict[str, str]
     if unit == "undecided" and decimals is not None and value == value.to_integral_value():
         fields["amount_if_base_units"] = plain(scale(value, decimals))
     return fields
+
+
+def unit_notes(units: Iterable[tuple[object, bool]]) -> list[str]:
+    """The sentences that amounts call for, given of each its unit and whether it is also read as whole coins."""
+    shown = set(units)
+    notes: list[str] = []
+    if ("undecided", True) in shown:
+        notes.append(UNDECIDED_NOTE)
+    elif ("undecided", False) in shown:
+        notes.append(UNREADABLE_NOTE)
+    if any(unit == "base_units" for unit, _ in shown):
+        notes.append(BASE_UNITS_NOTE)
+    return notes

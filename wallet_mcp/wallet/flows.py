@@ -89,11 +89,11 @@ def suspicions(transactions: Sequence[Transaction]) -> dict[str, tuple[str, ...]
         movement
         for transaction in transactions
         for movement in transaction.movements
-        if transaction.status == "success" and _amount(movement) > 0 and _is_evm(movement.counterparty)
+        if transaction.status == "success" and _amount(movement) > 0 and _evm_party(movement)
     ]
     by_ends: dict[tuple[str, str], list[Movement]] = {}
     for movement in real:
-        by_ends.setdefault(_ends(movement.counterparty), []).append(movement)
+        by_ends.setdefault(_ends(_evm_party(movement)), []).append(movement)
     found: dict[str, tuple[str, ...]] = {}
     for transaction in transactions:
         flags = {flag for movement in transaction.movements for flag in _flags(movement, by_ends)}
@@ -107,10 +107,10 @@ def _flags(movement: Movement, by_ends: dict[tuple[str, str], list[Movement]]) -
     amount = _amount(movement)
     if amount == 0 and movement.contract != "native":
         flags.append(ZERO_VALUE)
-    if _is_evm(movement.counterparty):
-        own = movement.counterparty.lower()
+    own = _evm_party(movement)
+    if own:
         for other in by_ends.get(_ends(own), ()):
-            if other.counterparty.lower() == own:
+            if _evm_party(other) == own:
                 continue
             comparable = other.contract == movement.contract
             if amount == 0 or (comparable and amount * _DUST_SHARE <= _amount(other)):
@@ -126,9 +126,11 @@ def _amount(movement: Movement) -> Decimal:
 
 
 def _ends(address: str) -> tuple[str, str]:
-    lower = address.lower()
-    return lower[2 : 2 + _SHOWN], lower[-_SHOWN:]
+    return address[2 : 2 + _SHOWN], address[-_SHOWN:]
 
 
-def _is_evm(address: str) -> bool:
-    return len(address) == _EVM_LENGTH and address[:2].lower() == "0x"
+def _evm_party(movement: Movement) -> str:
+    """The counterparty in lower case where it is a single EVM address, else `""`."""
+    addresses = {address.lower() for address in movement.counterparties}
+    address = addresses.pop() if len(addresses) == 1 else ""
+    return address if len(address) == _EVM_LENGTH and address[:2] == "0x" else ""

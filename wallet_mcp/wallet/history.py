@@ -69,7 +69,7 @@ class Row:
 class Movement:
     """An asset that moved. `amount` is upstream's text in an undecided unit, taken from the field `amount_field`.
 
-    `counterparty` is for showing; `counterparties` for comparing: all of them, as sent.
+    `counterparties` are all of them as sent, for comparing; `first_parties` makes them fit to be shown.
     """
 
     direction: Direction
@@ -77,9 +77,8 @@ class Movement:
     amount_field: AmountField
     contract: str
     symbol: str
-    counterparty: str
+    counterparties: tuple[str, ...]
     flags: tuple[str, ...]
-    counterparties: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +159,8 @@ def _movement(row: Row, address: str) -> Movement:
     amount, field = _amount(row, address, direction)
     symbol = clean_symbol(row.chain, row.asset, row.symbol)
     others = row.senders if direction == "in" else row.receivers
-    counterparty = shown_parties(party.address for party in others)
-    parties = tuple(part.strip() for party in others for part in party.address.split(",") if part.strip())
-    return Movement(direction, amount, field, row.asset, symbol.text, counterparty, symbol.flags, parties)
+    parties = tuple(_addresses(party.address for party in others))
+    return Movement(direction, amount, field, row.asset, symbol.text, parties, symbol.flags)
 
 
 def _amount(row: Row, address: str, direction: Direction) -> tuple[str, AmountField]:
@@ -189,14 +187,25 @@ def _overall(directions: Iterable[Direction]) -> Direction:
     return "other"
 
 
+def first_parties(texts: Iterable[str]) -> tuple[tuple[str, ...], int]:
+    """The first three addresses, comma-joined ones apart, each once and cleaned; and how many more there are."""
+    unique = list(dict.fromkeys(_addresses(texts)))
+    shown = tuple(clean(address, _ADDRESS_LIMIT).text for address in unique[:_PARTIES_SHOWN])
+    return shown, len(unique) - len(shown)
+
+
+def party_text(names: Sequence[str], more: int) -> str:
+    """Parties as they stand in an answer: `A B C and 2 more`."""
+    return " ".join([*names, f"and {more} more"] if more else names)
+
+
 def shown_parties(texts: Iterable[str]) -> str:
     """Addresses, comma-joined ones apart, each once and whole; beyond three only their number."""
-    addresses = [part.strip() for text in texts for part in text.split(",") if part.strip()]
-    unique = list(dict.fromkeys(addresses))
-    shown = [clean(address, _ADDRESS_LIMIT).text for address in unique[:_PARTIES_SHOWN]]
-    if len(unique) > _PARTIES_SHOWN:
-        shown.append(f"and {len(unique) - _PARTIES_SHOWN} more")
-    return " ".join(shown)
+    return party_text(*first_parties(texts))
+
+
+def _addresses(texts: Iterable[str]) -> list[str]:
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
 
 
 def _is_zero(amount: str) -> bool:

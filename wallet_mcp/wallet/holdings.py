@@ -10,7 +10,7 @@ from typing import Final
 
 from .chain_text import clean
 from .known_tokens import clean_symbol
-from .money import BadNumber, derive_decimals, multiply, parse_amount
+from .money import BadNumber, derive_decimals, parse_amount, usd_value
 
 NATIVE: Final = "native"
 """How the native coin of a chain is spelled here, in questions and answers."""
@@ -57,10 +57,10 @@ class Holding:
 
     @property
     def value_usd(self) -> Decimal | None:
-        """Balance times price, exact; None when either is unknown."""
+        """Balance times price to a millionth of a dollar (`usd_value`); None when either is unknown."""
         if self.balance is None or self.price_usd is None:
             return None
-        return multiply(self.balance, self.price_usd)
+        return usd_value(self.balance, self.price_usd)
 
 
 def asset_of(contract: str) -> str:

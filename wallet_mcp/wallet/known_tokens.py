@@ -85,6 +85,20 @@ def tokens_by_symbol(chain_id: str, symbol: str) -> tuple[KnownToken, ...]:
     return _table().by_symbol.get((chain_id, symbol.strip().casefold()), ())
 
 
+def is_well_known(chain_id: str, contract: str, symbol: str) -> bool:
+    """Whether a symbol is the one that its contract, or the coin of the chain, is well known by, case aside.
+
+    Such a symbol is no foreign text: what it says stands in our own tables.
+    """
+    table, given = _table(), symbol.casefold()
+    if _canonical(contract) in _NATIVE_CONTRACTS:
+        return any(chain.id == chain_id and (chain.native_symbol or "").casefold() == given for chain in KNOWN_CHAINS)
+    token = table.by_contract.get((chain_id, _canonical(contract)))
+    if token is None:
+        return False
+    return token.symbol.casefold() == given or token in table.by_symbol.get((chain_id, given), ())
+
+
 def imitates(chain_id: str, contract: str, symbol: str) -> KnownToken | None:
     """The token that this one passes itself off as, or None.
 

@@ -1,4 +1,4 @@
-"""Exact amounts: `Decimal` from string to string, never through float and never rounded.
+"""Exact amounts: `Decimal` from string to string, never through float; only a value in USD is rounded.
 
 Upstream sends every amount and price as a string, prices with 23 and more decimals, some values padded with
 zeros (contract §1.12, §3.5). Sums and products are computed in a context wide enough for any number that
@@ -26,8 +26,8 @@ MAX_DECIMALS: Final = 255
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _EXACT = Context(prec=2000, Emax=9999, Emin=-9999, traps=[Inexact, InvalidOperation, Overflow])
-_CENTS = Context(prec=2000, Emax=9999, Emin=-9999, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation])
-_ONE_CENT = Decimal("0.01")
+_ROUNDED = Context(prec=2000, Emax=9999, Emin=-9999, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation])
+_MILLIONTH = Decimal("0.000001")
 
 
 class BadNumber(ValueError):
@@ -84,6 +84,16 @@ def multiply(balance: Decimal, price: Decimal) -> Decimal:
     return _EXACT.multiply(balance, price)
 
 
+def usd_value(balance: Decimal, price: Decimal) -> Decimal:
+    """What a balance is worth in USD, to a millionth of a dollar: the one rule for every value in an answer.
+
+    The product has 40 digits and more, of which nobody needs the most; rounded before it is added, a sum is to the
+    last digit the sum of what is listed. What is worth anything is given as a millionth at least: 0 means 0.
+    """
+    exact = multiply(balance, price)
+    return max(exact.quantize(_MILLIONTH, context=_ROUNDED), _MILLIONTH) if exact else Decimal(0)
+
+
 def total(values: Iterable[Decimal]) -> Decimal:
     """The exact sum, 0 for no values, whatever their order. Raises `decimal.Inexact` rather than round."""
     result = Decimal(0)
@@ -118,19 +128,6 @@ def scale(raw: Decimal | int, decimals: int) -> Decimal:
     if not 0 <= decimals <= MAX_DECIMALS:
         raise ValueError(f"decimals must be 0 to {MAX_DECIMALS}")
     return _EXACT.scaleb(Decimal(raw), -decimals)
-
-
-def display_usd(value: Decimal) -> str:
-    """Dollars to the cent for a sentence, without sign or separators: `1234.50`, `<0.01`, `>-0.01`, `0.00`.
-
-    Rounded half to even: for text only. Structures carry `plain` of the exact value.
-    """
-    rounded = value.quantize(_ONE_CENT, context=_CENTS)
-    if rounded:
-        return format(rounded, "f")
-    if not value:
-        return "0.00"
-    return "<0.01" if value > 0 else ">-0.01"
 
 
 def _written_digits(value: Decimal) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
+
+Side: TypeAlias = Literal["begin", "end"]
 
 _AGE = re.compile(r"(\d{1,4})\s*(m|min|h|d|w)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -21,7 +23,7 @@ class BadTime(ValueError):
     """A text that is no point in time in any of the three forms."""
 
 
-def parse_time(text: str, now: float, side: Literal["begin", "end"]) -> int:
+def parse_time(text: str, now: float, side: Side) -> int:
     """The Unix milliseconds that a text means as the inclusive begin or end of a span.
 
     A date means its first or its last millisecond. A time without an offset is taken as UTC. An age counts back
@@ -31,7 +33,12 @@ def parse_time(text: str, now: float, side: Literal["begin", "end"]) -> int:
     return min(max(_parsed(text.strip(), now, side), 0), _LAST_MS)
 
 
-def _parsed(given: str, now: float, side: Literal["begin", "end"]) -> int:
+def is_age(text: str) -> bool:
+    """Whether a text is an age, which means another moment when the clock is found to be wrong."""
+    return _AGE.fullmatch(text.strip().lower()) is not None
+
+
+def _parsed(given: str, now: float, side: Side) -> int:
     age = _AGE.fullmatch(given.lower())
     try:
         if age:

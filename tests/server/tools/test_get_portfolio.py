@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -15,24 +14,19 @@ from tests.support.mcp import (
     Era,
     Face,
     Made,
-    Success,
     Upstream,
     connect,
     custom_settings,
-    refusal,
     usable_settings,
 )
-from tests.support.truth import EXACT
+from tests.support.portfolio import EVM, PATH, TOOL, ask, asset, held, priced, row_of, upstream, value
+from tests.support.truth import is_foreign
 from wallet_mcp.sandbox.app import Fault
-from wallet_mcp.sandbox.world import Holding
 from wallet_mcp.sandbox.world_model import plain
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE
 from wallet_mcp.server.tools.get_portfolio import TOOL as DEFINITION
-from wallet_mcp.wallet.known_tokens import clean_symbol, tokens_by_symbol
 from wallet_mcp.wallet.labels import parse_labels
 
-TOOL = "wallet_get_portfolio"
-PATH = "all-token-balances-by-address"
 FIELDS = {
     "address",
     "label",
@@ -40,6 +34,8 @@ FIELDS = {
     "total_value_usd",
     "at_least",
     "by_chain",
+    "nothing_priced_on",
+    "honeypots_unchecked",
     "holdings",
     "holdings_count",
     "offset",
@@ -49,54 +45,9 @@ FIELDS = {
     "dominant",
     "scope",
 }
-EVM = ["1", "56", "137", "8453", "42161", "10", "59144", "143", "9745"]
 CHECKED = {"1", "56", "8453", "CT_501"}
-USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
-MILLIONTH = Decimal("0.000001")
-
-Held = tuple[str, Holding]
 
 pytestmark = pytest.mark.anyio
-
-
-def held(face: Face, label: str, chains: Iterable[str] = EVM) -> list[Held]:
-    return [(chain, one) for chain in chains for one in face.world.holdings(face.wallets[label], chain)]
-
-
-def value(holding: Holding) -> Decimal | None:
-    """What a holding is worth to a millionth, and never nothing for something."""
-    if holding.price is None:
-        return None
-    exact = EXACT.multiply(holding.balance, holding.price)
-    return max(exact.quantize(MILLIONTH, context=EXACT), MILLIONTH) if exact else Decimal(0)
-
-
-def priced(found: Iterable[Held]) -> list[tuple[Decimal, str, Holding]]:
-    """Value, chain and holding of all that counts, dearest first."""
-    counted = [(worth, chain, one) for chain, one in found if not one.risk and (worth := value(one)) is not None]
-    return sorted(counted, key=lambda each: (-each[0], each[1], each[2].contract or "native"))
-
-
-def row_of(chain: str, holding: Holding) -> dict[str, Any]:
-    symbol = clean_symbol(chain, holding.contract or "native", holding.symbol)
-    row: dict[str, Any] = {"chain": chain, "contract": holding.contract or "native", "symbol": symbol.text}
-    row["balance"] = plain(holding.balance)
-    if (worth := value(holding)) is not None:
-        row["value_usd"] = plain(worth)
-    if holding.risk:
-        row["risk_flagged"] = True
-    if symbol.flags:
-        row["flags"] = list(symbol.flags)
-    return row
-
-
-def check_scope(answer: Success, nothing_on: list[str]) -> None:
-    """Fail unless the chains that were read are those with a value and, in the scope, those without any."""
-    told = re.search(r"; nothing priced on chains ([\w, ]+)\.", answer["scope"])
-    assert (told[1].split(", ") if told else []) == nothing_on
-    assert not set(nothing_on) & {row["chain"] for row in answer["by_chain"]}
-    assert ("as far as read" in answer["scope"]) is ("at_least" in answer)
-    assert answer["scope"].endswith("Never: staking, DeFi, NFTs, other chains.")
 
 
 def group(values: Iterable[Decimal | None]) -> dict[str, Any]:
@@ -125,19 +76,19 @@ async def test_each_figure_is_the_worlds(
     assert answer["holdings"] == listed + [row_of(chain, one) for chain, one in flagged if risky]
     assert answer["holdings_count"] == len(answer["holdings"])
     assert answer["total_value_usd"] == plain(sum((worth for worth, _, _ in counted), Decimal(0)))
-    sums = {chain: sum((worth for worth, on, _ in counted if on == chain), Decimal(0)) for chain in chains}
-    assert answer["by_chain"] == [
-        {"chain": chain, "value_usd": plain(total)} | ({} if chain in CHECKED else {"honeypot_checked": False})
-        for chain, total in sums.items()
-        if total
-    ]
-    assert answer["below_minimum"] == group(worth for worth, _, _ in counted if worth < floor)
+    parts = {chain: [worth for worth, on, _ in counted if on == chain] for chain in chains}
+    assert answer["by_chain"] == {chain: plain(sum(part, Decimal(0))) for chain, part in parts.items() if part}
+    assert answer.structure.get("nothing_priced_on", []) == [chain for chain, part in parts.items() if not part]
+    unchecked = [chain for chain in chains if chain not in CHECKED and any(on == chain for on, _ in found)]
+    assert answer.structure.get("honeypots_unchecked", []) == unchecked
+    below = group(worth for worth, _, _ in counted if worth < floor)
+    assert answer.structure.get("below_minimum", {"count": 0}) == below
     assert answer["unpriced"] == group(value(one) for _, one in found if one.price is None and not one.risk)
     assert answer["risk"] == group(value(one) for _, one in flagged)
     assert answer["complete"] is True
-    assert answer["notes"] == [CHAIN_TEXT_NOTICE]
-    check_scope(answer, [chain for chain, total in sums.items() if not total])
-    assert not {"at_least", "dominant", "token", "label"} & answer.structure.keys()
+    foreign = any(is_foreign(row["chain"], row["contract"], row["symbol"]) for row in answer["holdings"])
+    assert answer.structure.get("notes", []) == [CHAIN_TEXT_NOTICE] * foreign
+    assert not {"at_least", "dominant", "token", "label", "offset"} & answer.structure.keys()
     assert answer.structure.keys() <= {*FIELDS, *COMMON}
 
 
@@ -145,7 +96,7 @@ async def test_what_is_listed_and_what_is_below_the_minimum_add_up_to_the_total(
     answer = await face.answer(TOOL, address=face.wallets["rich"], min_value_usd=100, limit=200)
     parts = [Decimal(row["value_usd"]) for row in answer["holdings"]]
     assert sum(parts) + Decimal(answer["below_minimum"]["value_usd"]) == Decimal(answer["total_value_usd"])
-    assert sum(Decimal(row["value_usd"]) for row in answer["by_chain"]) == Decimal(answer["total_value_usd"])
+    assert sum(map(Decimal, answer["by_chain"].values())) == Decimal(answer["total_value_usd"])
 
 
 async def test_the_pages_of_the_whale_hold_each_holding_once(era: Era) -> None:
@@ -157,13 +108,15 @@ async def test_the_pages_of_the_whale_hold_each_holding_once(era: Era) -> None:
         pages = [answer]
         while "next" in answer:
             assert answer["complete"] is False
-            left = answer["holdings_count"] - answer["offset"] - len(answer["holdings"])
+            left = answer["holdings_count"] - answer.structure.get("offset", 0) - len(answer["holdings"])
             assert answer["incomplete_because"] == f"{left} more holdings follow"
             answer = await face.replay(answer)
             pages.append(answer)
         rows = [row for page in pages for row in page["holdings"]]
         assert rows == [row_of(chain, one) for _, chain, one in counted]
-        assert [page["offset"] for page in pages] == [90 * number for number in range(len(pages))]
+        assert [page.structure.get("offset") for page in pages] == [
+            90 * number or None for number in range(len(pages))
+        ]
         assert {page["total_value_usd"] for page in pages} == {plain(sum((one for one, _, _ in counted), Decimal(0)))}
         assert pages[0]["next"]["arguments"]["chains"] == ["56"]
         assert len(pages) == math.ceil(len(counted) / 90) > 2
@@ -190,88 +143,11 @@ async def test_an_offset_behind_the_last_is_empty_and_whole(face: Face) -> None:
 
 async def test_a_wallet_without_anything_is_worth_nothing(face: Face) -> None:
     answer = await face.answer(TOOL, address=face.wallets["empty"])
-    assert (answer["total_value_usd"], answer["by_chain"], answer["holdings"]) == ("0", [], [])
-    assert answer["below_minimum"] == answer["unpriced"] == answer["risk"] == {"count": 0}
+    assert (answer["total_value_usd"], answer["by_chain"], answer["holdings"]) == ("0", {}, [])
+    assert answer["unpriced"] == answer["risk"] == {"count": 0}
+    assert answer["nothing_priced_on"] == EVM
     assert answer["complete"] is True
-
-
-@pytest.mark.parametrize(
-    ("token", "name"), [("USDT", "USDT"), (" usdt ", "usdt"), ("ETH", "ETH"), ("native", "native"), ("BNB", "BNB")]
-)
-async def test_one_token_is_found_wherever_it_is_held(face: Face, token: str, name: str) -> None:
-    found = held(face, "rich")
-    answer = await face.answer(TOOL, address=face.wallets["rich"], token=token, min_value_usd=10**9, limit=200)
-    coins = {"ETH": {"1", "8453", "42161", "10", "59144"}, "BNB": {"56"}, "native": set(EVM)}.get(name, set())
-
-    def is_asked(chain: str, one: Holding) -> bool:
-        known = {token.contract for token in tokens_by_symbol(chain, name)}
-        return one.contract in known or (not one.contract and chain in coins)
-
-    expected = priced((chain, one) for chain, one in found if is_asked(chain, one))
-    assert answer["token"] == name
-    assert answer["holdings"] == [row_of(chain, one) for _, chain, one in expected]
-    assert answer["total_value_usd"] == plain(sum((worth for worth, _, _ in expected), Decimal(0)))
-    assert answer["scope"].startswith(f"Total: only {name}")
-    check_scope(answer, [chain for chain in EVM if chain not in {on for worth, on, _ in expected if worth}])
-    assert expected
-    namesakes = [one for chain, one in found if one.symbol.upper() == name.upper() and not is_asked(chain, one)]
-    assert (f"Not counted, because they only carry the symbol {name}" in answer.notes) is bool(namesakes)
-    assert all(f":{one.contract}" in answer.notes for one in namesakes)
-
-
-async def test_a_token_by_contract_on_one_chain(face: Face) -> None:
-    answer = await face.answer(TOOL, address=face.wallets["rich"], token=f"eth:0x{USDT[2:].upper()}")
-    (row,) = answer["holdings"]
-    assert (row["chain"], row["contract"], answer["token"]) == ("1", USDT, USDT)
-
-
-async def test_a_flagged_token_that_was_asked_for_is_shown_and_in_no_total(face: Face) -> None:
-    (fake,) = [one for _, one in held(face, "rich", ["1"]) if one.risk and one.symbol == "USDT"]
-    answer = await face.answer(TOOL, address=face.wallets["rich"], token=fake.contract)
-    assert answer["holdings"] == [row_of("1", fake)]
-    assert (answer["total_value_usd"], answer["risk"]["count"]) == ("0", 1)
-
-
-async def test_an_unpriced_token_that_was_asked_for_is_shown(face: Face) -> None:
-    (dust,) = [one for _, one in held(face, "rich", ["1"]) if one.symbol == "BITTO"]
-    answer = await face.answer(TOOL, address=face.wallets["rich"], token=dust.contract)
-    assert answer["holdings"] == [row_of("1", dust)]
-    assert (answer["holdings_count"], answer["unpriced"]) == (1, {"count": 1})
-
-
-async def test_a_symbol_that_no_known_token_has_leads_to_the_contracts_that_carry_it(face: Face) -> None:
-    (dust,) = [one for _, one in held(face, "rich", ["1"]) if one.symbol == "BITTO"]
-    answer = await face.answer(TOOL, address=face.wallets["rich"], token="bitto")
-    assert answer["holdings"] == []
-    assert (
-        f"bitto is no well-known token; these holdings carry that symbol: 1:{dust.contract}. Ask by" in answer.notes
-    )
-
-
-def asset(number: int, chain: str = "1", **changes: Any) -> dict[str, Any]:
-    row = {
-        "binanceChainId": chain,
-        "tokenContractAddress": f"0x{number:040x}",
-        "symbol": f"T{number}",
-        "balance": "2",
-        "rawBalance": "200",
-        "tokenPrice": "1",
-        "isRiskToken": False,
-    }
-    return row | changes
-
-
-def upstream(rows: Mapping[str, list[dict[str, Any]]], size: int = 100, failing: str = "") -> Upstream:
-    """An API that serves these rows per chain in its pages; one chain fails."""
-
-    def reply(request: httpx.Request) -> Made:
-        query = request.url.params
-        if not request.url.path.endswith(PATH) or query["chains"] == failing:
-            return refusal(40411)
-        start = (int(query["page"]) - 1) * size
-        return [{"tokenAssets": rows.get(query["chains"], [])[start : start + size]}]
-
-    return Upstream(reply)
+    assert not {"below_minimum", "honeypots_unchecked", "notes"} & answer.structure.keys()
 
 
 async def test_more_than_half_in_an_unknown_token_is_told_apart(era: Era) -> None:
@@ -291,14 +167,48 @@ async def test_more_than_half_in_an_unknown_token_is_told_apart(era: Era) -> Non
         assert "dominant" not in alone
 
 
-async def test_many_namesakes_are_counted(era: Era) -> None:
-    rows = [asset(number, symbol="USDT") for number in range(1, 8)]
-    api = upstream({"1": [*rows, asset(9, tokenContractAddress=USDT)]})
-    async with connect(era, settings=custom_settings(), transport=api) as face:
-        answer = await face.answer(TOOL, address=STRANGER, chains=["1"], token="USDT")
-        assert [row["contract"] for row in answer["holdings"]] == [USDT]
-        listed = ", ".join(f"1:0x{number:040x}" for number in range(1, 6))
-        assert f"under another contract: {listed} and 2 more." in answer.notes
+async def test_only_what_has_a_price_has_a_total(era: Era) -> None:
+    unpriced = [asset(1, tokenPrice=""), asset(2, isRiskToken=True), asset(3, balance="0", tokenPrice="")]
+    answer = await ask(era, {"1": unpriced, "10": [asset(4, "10", tokenPrice="")]})
+    assert not {"total_value_usd", "dominant", "at_least"} & answer.structure.keys()
+    assert answer.lines[0] == f"{STRANGER}: total value unknown."
+    assert (answer["unpriced"], answer["risk"]) == ({"count": 2}, {"count": 1, "value_usd": "2"})
+    assert (answer["nothing_priced_on"], answer["honeypots_unchecked"]) == (["1", "10"], ["10"])
+    assert "By chain: nothing priced on 1, 10 (honeypots unchecked)." in answer.lines
+    assert "what it is worth is unknown, which is not 0" in answer.notes
+    one = await ask(era, {"1": unpriced, "10": [asset(4, "10")]}, token=f"0x{1:040x}")
+    assert "total_value_usd" not in one
+    assert [row["contract"] for row in one["holdings"]] == [f"0x{1:040x}"]
+
+
+async def test_what_has_a_price_of_zero_is_worth_nothing_and_says_so(era: Era) -> None:
+    answer = await ask(era, {"1": [asset(1, tokenPrice="0")]}, min_value_usd=0)
+    assert (answer["total_value_usd"], answer["by_chain"], "notes" in answer) == ("0", {"1": "0"}, True)
+    assert not {"nothing_priced_on", "below_minimum"} & answer.structure.keys()
+    assert "price" not in answer.notes
+
+
+async def test_what_the_prices_of_flagged_tokens_claim_is_called_a_claim(face: Face) -> None:
+    answer = await face.answer(TOOL, address=face.wallets["rich"], limit=1)
+    claim = answer["risk"]["value_usd"]
+    assert f"5 risk (their own prices claim {claim} USD)" in answer.text
+    assert "The value of risk is what their own prices claim." in answer["scope"]
+
+
+async def test_a_chain_that_the_live_list_leaves_out_is_not_asked_by_default_and_told(era: Era) -> None:
+    def reply(request: httpx.Request) -> Made:
+        if request.url.path.endswith("supported/chain"):
+            return [{"binanceChainId": "1"}, {"binanceChainId": "56"}]
+        return [{"tokenAssets": [asset(1, request.url.params["chains"])]}]
+
+    async with connect(era, settings=custom_settings(), transport=(api := Upstream(reply))) as face:
+        answer = await face.answer(TOOL, address=STRANGER)
+        assert answer["by_chain"] == {"1": "2", "56": "2"}
+        assert "The live chain list does not name Polygon (137), Base (8453), " in answer.notes
+        assert "Solana" not in answer.notes
+        named = await face.answer(TOOL, address=STRANGER, chains=["polygon"])
+        assert named["by_chain"] == {"137": "2"}
+    assert sum(request.url.path.endswith(PATH) for request in api.requests) == 3
 
 
 async def test_a_chain_that_fails_makes_it_a_total_of_at_least_and_is_asked_next(era: Era) -> None:
@@ -308,8 +218,8 @@ async def test_a_chain_that_fails_makes_it_a_total_of_at_least_and_is_asked_next
         assert (answer["total_value_usd"], answer["at_least"], answer["complete"]) == ("2", True, False)
         assert answer["incomplete_because"] == "BNB Chain (56) could not be read (error 40411)"
         assert answer["next"]["arguments"] == {"address": STRANGER, "min_value_usd": 0.25, "chains": ["56"]}
-        check_scope(answer, ["10"])
-        assert [row["chain"] for row in answer["by_chain"]] == ["1"]
+        assert (answer["by_chain"], answer["nothing_priced_on"]) == ({"1": "2"}, ["10"])
+        assert "as far as read" in answer["scope"]
         unread = await face.answer(TOOL, address=STRANGER, chains=["10"], token=f"0x{2:040x}")
         assert "balance" not in unread["holdings"][0]
 
@@ -326,7 +236,7 @@ async def test_a_wallet_of_more_pages_than_may_be_read_says_so(era: Era) -> None
         answer = await face.answer(TOOL, address=STRANGER, chains=["1"])
         assert answer["at_least"] is True
         assert answer["complete"] is False
-        assert "Ethereum (1) has more than the" in answer["incomplete_because"]
+        assert "more of Ethereum (1) was not read (60 pages were, at most 60 a call)" in answer["incomplete_because"]
         assert "more holdings follow" in answer["incomplete_because"]
 
 
@@ -353,7 +263,7 @@ async def test_a_wallet_may_be_named_by_its_label(era: Era) -> None:
     ("arguments", "field", "told"),
     [
         ({"chains": ["tron"]}, "chains[0]", "Tron is not served"),
-        ({"chains": ["sol"]}, "address", "an EVM address belongs to"),
+        ({"chains": ["sol"]}, "chains[0]", "an EVM address belongs to"),
         ({"chains": ["1"], "token": "bsc:USDT"}, "token", "a token on one of the chains asked for; BNB Chain is not"),
         ({"chains": ["1"], "token": "0x12"}, "token", "0x and 40 hex digits"),
         ({"token": "Ethereum classic, bridged"}, "token", "a symbol of a well-known token"),

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.mcp import (
     COMMON,
+    STRANGER,
     UNKNOWN_HASH,
     Era,
     Face,
@@ -26,8 +27,10 @@ from wallet_mcp.sandbox.world import Movement, Transaction
 from wallet_mcp.sandbox.world_chains import CHAIN_BY_ID
 from wallet_mcp.sandbox.world_model import plain
 from wallet_mcp.server.movements import FAILED_NOTE
+from wallet_mcp.server.output import CHAIN_TEXT_NOTICE
 from wallet_mcp.server.tools.get_transaction import TOOL as DEFINITION
-from wallet_mcp.server.units import UNDECIDED_NOTE
+from wallet_mcp.server.units import UNDECIDED_NOTE, UNREADABLE_NOTE
+from wallet_mcp.wallet.labels import parse_labels
 
 TOOL = "wallet_get_transaction"
 FIELDS = {
@@ -43,6 +46,7 @@ FIELDS = {
     "net",
     "fee",
     "fee_payer",
+    "labels",
 }
 HISTORY_KINDS = [
     "settling",
@@ -78,8 +82,13 @@ def transfer(movement: Movement, chain: str) -> dict[str, Any]:
 
 
 def net_of(moved: Sequence[Movement], chain: str) -> list[dict[str, Any]]:
-    """What each party gained of each asset, in the order in which it first gave or got of it."""
+    """What each party gained of each asset, in the order in which it first gave or got of it.
+
+    Nothing where that would repeat the movements, none of which share party and asset with another.
+    """
     sums: dict[tuple[str, str], int] = {}
+    if len({(party, move.contract) for move in moved for party in (move.sender, move.recipient)}) == 2 * len(moved):
+        return []
     for movement in moved:
         for party, sign in ((movement.sender, -1), (movement.recipient, 1)):
             key = (" ".join(party.split(",")), movement.contract)
@@ -102,7 +111,7 @@ def answer_of(tx: Transaction) -> dict[str, Any]:
     answer = {"found": True, "hash": tx.hash, "chain": tx.chain, "chain_name": chain.name, "status": status}
     answer |= {"searched": [tx.chain], "time": iso(tx.time_ms)}
     answer["movements"] = [transfer(m, tx.chain) for m in moved]
-    if len(moved) > 1 and status != "failed" and (net := net_of(moved, tx.chain)):
+    if status != "failed" and (net := net_of(moved, tx.chain)):
         answer["net"] = net
     if tx.height is not None:
         answer["block"] = str(tx.height)
@@ -136,7 +145,9 @@ async def test_an_unknown_hash_is_not_found_and_next_asks_again(face: Face) -> N
     answer = await face.answer(TOOL, tx_hash=UNKNOWN_HASH, chain="bsc")
     assert answer["found"] is False
     assert answer["complete"] is False
-    assert "not indexed yet" in answer["incomplete_because"]
+    assert answer["incomplete_because"].endswith(
+        "not indexed yet: a new transaction takes some seconds, so repeat this once at most"
+    )
     assert answer["next"] == {"tool": TOOL, "arguments": {"tx_hash": UNKNOWN_HASH, "chain": "56"}}
     assert set(answer.structure) - set(COMMON) == {"found", "hash", "searched"}
     assert answer["searched"] == ["56"]
@@ -235,12 +246,46 @@ async def test_net_of_undecided_amounts_says_so(era: Era) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"txStatus": "fail"}, {"tokenTransferDetails": []}])
-async def test_one_movement_or_a_failed_transaction_has_no_net(era: Era, changes: dict[str, Any]) -> None:
+async def test_a_net_that_repeats_the_movements_or_of_a_failed_transaction_is_left_out(
+    era: Era, changes: dict[str, Any]
+) -> None:
     inner = [{"from": A, "to": B, "amount": "0.25"}]
-    tokens = [{"from": A, "to": B, "amount": "2.5", "tokenContractAddress": "0x" + "9" * 40}]
-    entry = {"internalTransactionDetails": inner, "tokenTransferDetails": tokens}
+    move = {"from": A, "to": B, "amount": "2.5", "tokenContractAddress": "0x" + "9" * 40}
+    entry = {"internalTransactionDetails": inner, "tokenTransferDetails": [move, move]}
     assert "net" in await detail_of(era, entry)
     assert "net" not in await detail_of(era, entry | changes)
+    assert "net" not in await detail_of(era, entry | {"tokenTransferDetails": [move]})
+
+
+async def test_parties_with_a_label_are_told_by_it(era: Era) -> None:
+    async with connect(era) as probe:
+        me = probe.wallets["history"]
+    settings = usable_settings(wallets=parse_labels(f"treasury={me},other={STRANGER}"))
+    async with connect(era, settings=settings) as face:
+        example = face.world.examples["swap"]
+        answer = await face.answer(TOOL, tx_hash=example.hash, chain=example.chain)
+        assert answer["labels"] == {"treasury": me.lower()}
+        assert f"Labels: treasury {me.lower()}." in answer.lines
+        assert me.lower() in (answer["movements"][0]["from"], answer["movements"][0]["to"])
+
+
+async def test_only_a_symbol_that_anybody_can_choose_is_called_untrusted(face: Face) -> None:
+    for kind, foreign in (("swap", False), ("failed", False), ("airdrop", True), ("native_out", False)):
+        example = face.world.examples[kind]
+        answer = await face.answer(TOOL, tx_hash=example.hash, chain=example.chain)
+        assert (CHAIN_TEXT_NOTICE in answer.notes) is foreign, kind
+
+
+async def test_a_note_speaks_of_a_reading_only_where_there_is_one(face: Face) -> None:
+    for kind, note, other in (
+        ("swap", UNDECIDED_NOTE, UNREADABLE_NOTE),
+        ("airdrop", UNREADABLE_NOTE, UNDECIDED_NOTE),
+    ):
+        example = face.world.examples[kind]
+        answer = await face.answer(TOOL, tx_hash=example.hash, chain=example.chain)
+        assert note in answer["notes"]
+        assert other not in answer["notes"]
+        assert any("amount_if_base_units" in move for move in answer["movements"]) is (note == UNDECIDED_NOTE)
 
 
 async def test_a_pending_transaction_is_asked_for_again_until_it_settles(face: Face) -> None:

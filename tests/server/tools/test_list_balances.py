@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
 from typing import Any, cast
 
 import pytest
 
 from tests.support.mcp import COMMON, STRANGER, Era, Face, Made, Upstream, connect, custom_settings
-from tests.support.truth import EXACT, token_row
+from tests.support.truth import is_foreign, token_row
 from tests.support.virtual_time import VirtualTimeLoop
 from wallet_mcp.sandbox.app import Fault
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE
 from wallet_mcp.server.tools.list_balances import TOOL as DEFINITION
 
 TOOL = "wallet_list_balances"
+CLAIM = "Price and value of a risk-flagged token are only what it claims: count them in no total."
 FIELDS = {
     "address",
     "label",
@@ -48,7 +48,9 @@ async def test_each_figure_is_the_worlds(face: Face, label: str, chain: str, ris
     assert answer["complete"] is True
     assert answer["address"] == address
     assert answer["honeypot_checked"] is (chain in {"1", "56", "8453", "CT_501"})
-    assert answer["notes"] == [CHAIN_TEXT_NOTICE]
+    foreign = any(is_foreign(chain, row["contract"], row["symbol"]) for row in answer["tokens"])
+    claimed = any("risk_flagged" in row and "price_usd" in row for row in answer["tokens"])
+    assert answer.structure.get("notes", []) == [CLAIM] * claimed + [CHAIN_TEXT_NOTICE] * foreign
     assert answer.structure.keys() <= {*FIELDS, *COMMON}
 
 
@@ -142,9 +144,8 @@ async def test_an_address_is_shown_and_sent_with_its_checksum(face: Face) -> Non
 )
 async def test_an_address_of_another_family_is_never_sent(face: Face, label: str, chain: str, told: str) -> None:
     failed = await face.failure(TOOL, address=face.wallets[label], chain=chain)
-    assert failed.meta["field"] == "address"
+    assert failed.meta["field"] == "chain"
     assert told in failed.text
-    assert f"given {face.wallets[label]}" in failed.text
     assert not face.sent()
 
 
@@ -213,6 +214,18 @@ async def tokens_of(era: Era, rows: list[dict[str, object]]) -> list[dict[str, A
     [
         ({}, {"balance": "1.5", "decimals": 2, "price_usd": "2", "value_usd": "3"}),
         ({"rawBalance": ""}, {"balance": "1.5", "price_usd": "2", "value_usd": "3"}),
+        (
+            {"balance": "6.420918273645019283", "tokenPrice": "912.30714158302774619023", "rawBalance": ""},
+            {
+                "balance": "6.420918273645019283",
+                "price_usd": "912.30714158302774619023",
+                "value_usd": "5857.849597",
+            },
+        ),
+        (
+            {"tokenPrice": "0.00000000000000000001"},
+            {"balance": "1.5", "decimals": 2, "price_usd": "0.00000000000000000001", "value_usd": "0.000001"},
+        ),
         ({"balance": ""}, {"raw_balance": "150", "price_usd": "2"}),
         ({"tokenPrice": None}, {"balance": "1.5", "decimals": 2}),
         (
@@ -273,7 +286,7 @@ async def test_a_contract_that_is_no_contract_is_shown_clean(era: Era) -> None:
     [
         ({"binanceChainId": "56"}, "a row of another chain than 1"),
         ({"address": "0x" + "2" * 40}, "balances of another address"),
-        ({"symbol": []}, "data that cannot be read at 0.tokenAssets.0.symbol"),
+        ({"symbol": []}, "data that cannot be read at 0/tokenAssets/0/symbol"),
     ],
 )
 async def test_rows_of_another_question_are_an_error(era: Era, changes: dict[str, object], told: str) -> None:
@@ -284,12 +297,6 @@ async def test_rows_of_another_question_are_an_error(era: Era, changes: dict[str
         failed = await face.failure(TOOL, address=STRANGER, chain="1")
         assert failed.meta["code"] == "unexpected_answer"
         assert told in failed.text
-
-
-def test_the_value_is_balance_times_price_to_the_last_digit() -> None:
-    assert EXACT.multiply(Decimal("6.420918273645019283"), Decimal("912.30714158302774619023")) == Decimal(
-        "5857.84959656731670051851798288951813620509"
-    )
 
 
 def test_its_fields_are_those_of_the_design() -> None:

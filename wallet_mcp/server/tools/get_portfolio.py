@@ -21,19 +21,20 @@ from wallet_mcp.server.arguments import (
 )
 from wallet_mcp.server.collect import MAX_PAGES, Collected, collect_holdings
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, Part, WalletOutput, listed
+from wallet_mcp.server.output import NextCall, Part, WalletOutput, listed
 from wallet_mcp.server.resolve import find_wallet, wallet_chains
+from wallet_mcp.server.rows import VALUE_USD, note_symbols
 from wallet_mcp.server.text import closing, table
-from wallet_mcp.server.token_filter import TOKEN_RULE, FilterResult, apply_filter, find_token_filter
+from wallet_mcp.server.token_filter import TOKEN_RULE, FilterResult, TokenFilter, apply_filter, find_token_filter
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.holdings import NATIVE, Holding
 from wallet_mcp.wallet.money import plain
-from wallet_mcp.wallet.portfolio import Group, Portfolio, portfolio_of, worth
+from wallet_mcp.wallet.portfolio import Group, Portfolio, is_nothing, portfolio_of
 
 NAME = "wallet_get_portfolio"
 
-_NEVER = "Never: staking, DeFi, NFTs, other chains."
+_NEVER = "staking, DeFi, NFTs, other chains"
 _NAMED = 5
 
 
@@ -66,24 +67,27 @@ class HoldingRow(Part):
     contract: Annotated[str, Field(description="native for the chain's coin")]
     symbol: str
     balance: str | MISSING = MISSING
-    value_usd: Annotated[str | MISSING, Field(description="to a millionth; absent: unpriced")] = MISSING
+    value_usd: Annotated[str | MISSING, Field(description=VALUE_USD)] = MISSING
     risk_flagged: bool | MISSING = MISSING
     flags: list[str] | MISSING = MISSING
 
 
-class ChainTotal(Part):
-    """What the priced holdings on one chain are worth."""
-
-    chain: str
-    value_usd: str
-    honeypot_checked: Annotated[bool | MISSING, Field(description="only where false")] = MISSING
-
-
-class GroupRow(Part):
-    """Holdings that are counted and not listed."""
+class CountRow(Part):
+    """Holdings that are counted and in no total."""
 
     count: int
+
+
+class RiskRow(CountRow):
+    """Flagged holdings: in no total, and their value only a claim of their own prices."""
+
     value_usd: str | MISSING = MISSING
+
+
+class SmallRow(CountRow):
+    """Holdings that are in the total and not listed."""
+
+    value_usd: str
 
 
 class DominantRow(Part):
@@ -100,15 +104,17 @@ class Output(WalletOutput):
     """A wallet's worth, and a page of its holdings in value order."""
 
     token: str | MISSING = MISSING
-    total_value_usd: str
+    total_value_usd: Annotated[str | MISSING, Field(description="absent: unknown")] = MISSING
     at_least: Annotated[bool | MISSING, Field(description="true: not everything was read")] = MISSING
-    by_chain: list[ChainTotal]
+    by_chain: Annotated[dict[str, str], Field(description="value by chain")]
+    nothing_priced_on: list[str] | MISSING = MISSING
+    honeypots_unchecked: Annotated[list[str] | MISSING, Field(description="chains")] = MISSING
     holdings: list[HoldingRow]
     holdings_count: Annotated[int, Field(description="of all pages")]
-    offset: int
-    below_minimum: GroupRow
-    unpriced: GroupRow
-    risk: GroupRow
+    offset: int | MISSING = MISSING
+    below_minimum: Annotated[SmallRow | MISSING, Field(description="in the total; absent: none")] = MISSING
+    unpriced: CountRow
+    risk: Annotated[RiskRow, Field(description="value as their own prices claim")]
     dominant: DominantRow | MISSING = MISSING
     scope: str
 
@@ -127,51 +133,56 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     if token is not None:
         found = apply_filter(token, holdings)
         holdings, minimum = found.holdings, Decimal(0)
-        _note_namesakes(context, token.text, found)
     portfolio = portfolio_of(
         holdings,
         [chain.id for chain in read],
         minimum_usd=minimum,
-        # Whoever asks for one token wants to see it, flagged or not.
+        # Whoever asks for one token wants to see it, flagged and priced or not.
         include_risk=arguments.include_risk_tokens or token is not None,
+        include_unpriced=token is not None,
     )
-    listing = portfolio.listed if token is None else (*portfolio.listed, *_unpriced(holdings))
-    page = listing[arguments.offset : arguments.offset + arguments.limit]
-    if page:
-        context.note(CHAIN_TEXT_NOTICE)
     partial = bool(collected.failures or collected.capped or collected.repeated)
+    if token is not None:
+        _note_findings(context, token, found, portfolio, partial)
+    total_usd = portfolio.total_usd
+    if token is not None and _is_unresolved(token, found):
+        total_usd = None
+    elif total_usd is None:
+        context.note("Nothing found has a price: what it is worth is unknown, which is not 0.")
+    page = portfolio.listed[arguments.offset : arguments.offset + arguments.limit]
+    note_symbols(context, page)
+    held_on = {holding.chain for holding in holdings if not is_nothing(holding)}
+    lists = {
+        "nothing_priced_on": [chain for chain, value in portfolio.by_chain if value is None],
+        "honeypots_unchecked": [chain.id for chain in read if chain.id in held_on and not chain.honeypot_checked],
+    }
     fields: dict[str, Any] = {
         "address": address.text,
-        "total_value_usd": plain(portfolio.total_usd),
-        "by_chain": [
-            ChainTotal.model_validate(
-                {"chain": chain, "value_usd": plain(value)}
-                | ({} if by_id[chain].honeypot_checked else {"honeypot_checked": False})
-            )
-            for chain, value in portfolio.by_chain
-            if value
-        ],
+        "by_chain": {chain: plain(value) for chain, value in portfolio.by_chain if value is not None},
         "holdings": [HoldingRow.model_validate(_holding_fields(holding, by_id[holding.chain])) for holding in page],
-        "holdings_count": len(listing),
-        "offset": arguments.offset,
-        "below_minimum": _group(portfolio.below_minimum),
-        "unpriced": _group(portfolio.unpriced),
-        "risk": _group(portfolio.risk),
-        "scope": _scope(
-            [chain for chain, value in portfolio.by_chain if not value], token.text if token else "", partial
-        ),
-    }
+        "holdings_count": len(portfolio.listed),
+        "unpriced": CountRow(count=portfolio.unpriced.count),
+        "risk": RiskRow.model_validate(_group(portfolio.risk)),
+        "scope": _scope(portfolio, token.text if token else "", partial),
+    } | {name: chains_named for name, chains_named in lists.items() if chains_named}
     if token is not None:
         fields["token"] = token.text
-    if partial:
-        fields["at_least"] = True
+    if total_usd is not None:
+        fields["total_value_usd"] = plain(total_usd)
+        if partial:
+            fields["at_least"] = True
+    if arguments.offset:
+        fields["offset"] = arguments.offset
+    if portfolio.below_minimum.count:
+        fields["below_minimum"] = SmallRow.model_validate(_group(portfolio.below_minimum))
     if portfolio.dominant is not None and token is None:
         fields["dominant"] = _dominant(portfolio)
+    count = len(portfolio.listed)
     return Output(
         **fields,
         **context.common(
-            incomplete_because=_incomplete_because(collected, by_id, len(listing) - arguments.offset - len(page)),
-            next_call=_next(arguments, address.text, chains, collected, len(listing)),
+            incomplete_because=_incomplete_because(collected, by_id, count - arguments.offset - len(page)),
+            next_call=_next(arguments, address.text, chains, collected, count),
             address=address.text,
         ),
     )
@@ -183,7 +194,7 @@ def _holding_fields(holding: Holding, chain: Chain) -> dict[str, object]:
     if holding.balance is not None:
         fields["balance"] = plain(holding.balance)
     if holding.value_usd is not None:
-        fields["value_usd"] = plain(worth(holding))
+        fields["value_usd"] = plain(holding.value_usd)
     if holding.risk:
         fields["risk_flagged"] = True
     if holding.flags:
@@ -191,15 +202,8 @@ def _holding_fields(holding: Holding, chain: Chain) -> dict[str, object]:
     return fields
 
 
-def _unpriced(holdings: Sequence[Holding]) -> tuple[Holding, ...]:
-    kept = [holding for holding in holdings if holding.value_usd is None and not holding.risk]
-    return tuple(sorted(kept, key=lambda holding: (holding.chain, holding.contract)))
-
-
-def _group(group: Group) -> GroupRow:
-    if group.value_usd is None:
-        return GroupRow(count=group.count)
-    return GroupRow(count=group.count, value_usd=plain(group.value_usd))
+def _group(group: Group) -> dict[str, object]:
+    return {"count": group.count} | ({} if group.value_usd is None else {"value_usd": plain(group.value_usd)})
 
 
 def _dominant(portfolio: Portfolio) -> DominantRow:
@@ -214,26 +218,44 @@ def _dominant(portfolio: Portfolio) -> DominantRow:
     )
 
 
-def _note_namesakes(context: ToolContext, asked: str, found: FilterResult) -> None:
-    if not found.namesakes:
-        return
-    named = ", ".join(f"{holding.chain}:{holding.contract}" for holding in found.namesakes[:_NAMED])
-    more = f" and {len(found.namesakes) - _NAMED} more" if len(found.namesakes) > _NAMED else ""
-    if found.holdings:
+def _is_unresolved(token: TokenFilter, found: FilterResult) -> bool:
+    """Whether only a name is known of the token, which holdings of other contracts carry."""
+    return not token.assets and not found.holdings and bool(found.namesakes)
+
+
+def _note_findings(
+    context: ToolContext, token: TokenFilter, found: FilterResult, portfolio: Portfolio, partial: bool
+) -> None:
+    """Say what a total of one token does not tell by itself."""
+    if found.namesakes:
+        named = ", ".join(_named(holding) for holding in found.namesakes[:_NAMED])
+        left = found.namesakes[_NAMED:]
+        if left:
+            named += f" and {len(left)} more, {sum(bool(holding.risk) for holding in left)} of them flagged as risk"
         context.note(
-            f"Not counted, because they only carry the symbol {asked} under another contract: {named}{more}."
+            f"{token.text} is no well-known token; these holdings carry that symbol: {named}. Ask by contract."
+            if _is_unresolved(token, found)
+            else f"Not counted, because they only carry the symbol {token.text} under another contract: {named}."
         )
-    else:
+    if portfolio.risk.count and not portfolio.unpriced.count and all(holding.risk for holding in portfolio.listed):
+        context.note(f"All that was found of {token.text} is flagged as risk, so it is in no total.")
+    elif not portfolio.listed and not _is_unresolved(token, found):
+        known = "" if token.assets or token.anywhere else f"{token.text} is no well-known token. "
+        where = "the chains that were read" if partial else "these chains"
         context.note(
-            f"{asked} is no well-known token; these holdings carry that symbol: {named}{more}. Ask by contract."
+            f"{known}The API reports no {token.text} on {where}: that means zero, or unknown to the provider."
         )
 
 
-def _scope(worthless: Sequence[str], token: str, partial: bool) -> str:
-    what = f"only {token}" if token else "what is priced and not risk-flagged"
+def _named(holding: Holding) -> str:
+    return f"{holding.chain}:{holding.contract}{' (flagged as risk)' if holding.risk else ''}"
+
+
+def _scope(portfolio: Portfolio, token: str, partial: bool) -> str:
+    what = f"only {token}, where" if token else "what is"
     extent = ", as far as read" if partial else ""
-    zero = f"; nothing priced on chains {', '.join(worthless)}" if worthless else ""
-    return f"Total: {what}{extent}{zero}. {_NEVER}"
+    claim = " The value of risk is what their own prices claim." if portfolio.risk.value_usd is not None else ""
+    return f"Total: {what} priced and not risk-flagged{extent}.{claim} Never: {_NEVER}."
 
 
 def _incomplete_because(collected: Collected, by_id: Mapping[str, Chain], left: int) -> str:
@@ -244,7 +266,7 @@ def _incomplete_because(collected: Collected, by_id: Mapping[str, Chain], left: 
     reasons += [f"the API repeated a page on {by_id[chain].name} ({chain})" for chain in collected.repeated]
     if collected.capped:
         names = listed([f"{by_id[chain].name} ({chain})" for chain in collected.capped])
-        reasons.append(f"{names} has more than the {collected.pages} pages of at most {MAX_PAGES} read in time")
+        reasons.append(f"more of {names} was not read ({collected.pages} pages were, at most {MAX_PAGES} a call)")
     if left > 0:
         reasons.append(f"{left} more holdings follow")
     return listed(reasons)
@@ -276,34 +298,42 @@ def render(output: Output) -> list[str]:
     """The total, by chain, then a table of the holdings."""
     least = "at least " if output.at_least is True else ""
     what = f"{output.token} in {output.wallet}" if output.token is not MISSING else output.wallet
-    lines = [f"{what}: total value {least}{output.total_value_usd} USD."]
-    if output.by_chain:
-        lines.append("By chain: " + ", ".join(f"{row.chain} {row.value_usd}" for row in output.by_chain) + ".")
+    total = "unknown" if output.total_value_usd is MISSING else f"{least}{output.total_value_usd} USD"
+    lines = [f"{what}: total value {total}.", _by_chain_text(output)]
     if output.dominant is not MISSING:
         row = output.dominant
         lines.append(
-            f"More than half of it is an unknown token: {row.symbol} ({row.chain}:{row.contract}), {row.value_usd}; "
-            f"without it the total is {row.total_without_it_usd} USD."
+            f"More than half of it is an unknown token: {row.symbol} ({row.chain}:{row.contract}), "
+            f"{row.value_usd} USD; without it the total is {row.total_without_it_usd} USD."
         )
+    offset = 0 if output.offset is MISSING else output.offset
     if output.holdings:
-        first = output.offset + 1
-        lines.append(f"Holdings {first} to {output.offset + len(output.holdings)} of {output.holdings_count}:")
+        lines.append(f"Holdings {offset + 1} to {offset + len(output.holdings)} of {output.holdings_count}:")
         columns = ("chain", "contract", "symbol", "balance", "value_usd", "risk_flagged", "flags")
         lines += table(columns, [row.model_dump() for row in output.holdings])
+    elif output.holdings_count:
+        lines.append(f"No holding to list at offset {offset}; {output.holdings_count} in all.")
     else:
-        lines.append(f"No holding to list at offset {output.offset}; {output.holdings_count} in all.")
-    below = _group_text("below the minimum, counted and not listed", output.below_minimum)
-    apart = f"{_group_text('unpriced', output.unpriced)}, {_group_text('risk', output.risk)}"
-    lines.append(f"{below}. In no total: {apart}.")
-    unchecked = [row.chain for row in output.by_chain if row.honeypot_checked is False]
-    if unchecked:
-        lines.append(f"Honeypots unchecked on {', '.join(unchecked)}.")
-    return [*lines, output.scope, *closing(output)]
+        lines.append("No holdings to list.")
+    if output.below_minimum is not MISSING:
+        below = output.below_minimum
+        lines.append(f"Below the minimum, in the total but not listed: {below.count} ({below.value_usd} USD).")
+    claimed = f" (their own prices claim {output.risk.value_usd} USD)" if output.risk.value_usd is not MISSING else ""
+    # The scope in other words, with its figures.
+    lines.append(f"In no total: {output.unpriced.count} unpriced, {output.risk.count} risk{claimed}, {_NEVER}.")
+    return [*lines, *closing(output)]
 
 
-def _group_text(name: str, group: GroupRow) -> str:
-    value = f" ({group.value_usd} USD)" if group.value_usd is not MISSING else ""
-    return f"{group.count} {name}{value}"
+def _by_chain_text(output: Output) -> str:
+    unchecked = () if output.honeypots_unchecked is MISSING else output.honeypots_unchecked
+    values = [(chain in unchecked, f"{chain} {value}") for chain, value in output.by_chain.items()]
+    parts = [", ".join(text for is_unchecked, text in values if not is_unchecked)]
+    if any(is_unchecked for is_unchecked, _ in values):
+        parts.append("honeypots unchecked: " + ", ".join(text for is_unchecked, text in values if is_unchecked))
+    if output.nothing_priced_on is not MISSING:
+        named = (f"{chain}{' (honeypots unchecked)' * (chain in unchecked)}" for chain in output.nothing_priced_on)
+        parts.append(f"nothing priced on {', '.join(named)}")
+    return f"By chain: {'; '.join(filter(None, parts))}."
 
 
 TOOL = Tool(

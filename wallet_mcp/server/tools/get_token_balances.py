@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import MISSING, Field
 
 from wallet_mcp.server.arguments import MAX_TEXT, NoEcho, Rule, ToolInput, WalletArgument, shown
 from wallet_mcp.server.collect import collect_holdings
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, WalletOutput
+from wallet_mcp.server.output import WalletOutput
 from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.server.resolve import check_family, find_chain, find_contract, find_wallet, is_symbol
-from wallet_mcp.server.rows import COLUMNS, TokenRow, holding_of, token_fields
+from wallet_mcp.server.rows import COLUMNS, TokenRow, holding_of, note_claims, note_symbols, token_fields
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.wallet.addresses import Address
@@ -47,7 +47,7 @@ class Input(ToolInput):
 class AskedRow(TokenRow):
     """A token asked for. `not_reported` means zero, or unknown to the provider: upstream leaves both out."""
 
-    asked: str
+    asked: Annotated[str | MISSING, Field(description="absent: asked by contract")] = MISSING
     chain: str
     status: Annotated[
         Literal["held", "zero", "not_reported"],
@@ -59,11 +59,13 @@ class Output(WalletOutput):
     """A row for each token asked for, in the order asked."""
 
     tokens: list[AskedRow]
-    honeypot_checked: Annotated[dict[str, bool], Field(description="per chain: whether honeypots are looked for")]
+    honeypot_checked: Annotated[dict[str, bool], Field(description="by chain")]
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
+    """`text`: what was asked for, "" where that was the contract, which the row holds anyway."""
+
     text: str
     chain: Chain
     contract: str
@@ -74,8 +76,6 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     api = context.api
     address = find_wallet(context, arguments.address)
     asked = [await _asked(context, address, text, f"tokens[{index}]") for index, text in enumerate(arguments.tokens)]
-    for one in asked:
-        check_family(address.family, one.chain, "address", value=address.text)
     wanted = {(one.chain.id, one.contract): one.chain for one in asked}
     answer = await api.token_balances(
         address.text,
@@ -89,8 +89,8 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         if chain is not None:
             holding = holding_of(row, chain)
             found[(chain.id, holding.contract)] = holding
-    if found:
-        context.note(CHAIN_TEXT_NOTICE)
+    note_claims(context, found.values())
+    note_symbols(context, found.values())
     return Output(
         address=address.text,
         tokens=[_row(one, found.get((one.chain.id, one.contract))) for one in asked],
@@ -105,11 +105,13 @@ async def _asked(context: ToolContext, address: Address, text: str, field: str) 
         raise ArgumentProblem(field, _TOKEN_RULE, shown(text))
     chain = await find_chain(context, chain_text, field)
     if is_symbol(contract_text):
-        check_family(address.family, chain, "address", value=address.text)
+        check_family(address.family, chain, field)
         contract = await _by_symbol(context, address, chain, contract_text.strip(), field)
         return _Asked(clean(text, 2 * _ECHOED).text, chain, contract)
     contract = find_contract(contract_text, chain, field)
-    return _Asked(f"{clean(chain_text, _ECHOED).text}:{contract}", chain, contract)
+    check_family(address.family, chain, field)
+    text = f"{clean(chain_text, _ECHOED).text}:{NATIVE}" if contract == NATIVE else ""
+    return _Asked(text, chain, contract)
 
 
 async def _by_symbol(context: ToolContext, address: Address, chain: Chain, symbol: str, field: str) -> str:
@@ -148,24 +150,25 @@ def _row(asked: _Asked, holding: Holding | None) -> AskedRow:
         native = asked.contract == NATIVE
         known = None if native else known_token(asked.chain.id, asked.contract)
         symbol = (asked.chain.native_symbol or "") if native else (known.symbol if known else "")
-        return AskedRow(
-            asked=asked.text,
-            status="zero" if native else "not_reported",
-            chain=asked.chain.id,
-            contract=asked.contract,
-            symbol=symbol,
-        )
+        status = "zero" if native else "not_reported"
+        missing = {"status": status, "chain": asked.chain.id, "contract": asked.contract, "symbol": symbol}
+        return AskedRow.model_validate(_asked_field(asked) | missing)
     fields = token_fields(holding, asked.chain)
     amounts = [amount for amount in (holding.balance, holding.raw) if amount is not None]
     # A row without a readable amount tells as little as no row.
     status = "not_reported" if not amounts else "held" if any(amounts) else "zero"
-    return AskedRow.model_validate(fields | {"asked": asked.text, "chain": asked.chain.id, "status": status})
+    return AskedRow.model_validate(fields | _asked_field(asked) | {"chain": asked.chain.id, "status": status})
+
+
+def _asked_field(asked: _Asked) -> dict[str, object]:
+    return {"asked": asked.text} if asked.text else {}
 
 
 def _cells(row: AskedRow) -> dict[str, object]:
     """The row's cells; its contract is one of them where the question did not name it."""
     cells = row.model_dump()
-    if row.asked.endswith(row.contract):
+    cells.setdefault("asked", f"{row.chain}:{row.contract}")
+    if cells["asked"].endswith(row.contract):
         del cells["contract"]
     return cells
 

@@ -12,17 +12,18 @@ from pydantic.json_schema import SkipJsonSchema
 
 from wallet_mcp.server.arguments import MAX_TEXT, NoEcho, Rule, ToolInput
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.movements import FAILED_NOTE, AmountPart, amount_text, asset_fields, unit_notes
+from wallet_mcp.server.movements import FAILED_NOTE, AmountPart, amount_text, asset_fields
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, ToolOutput
+from wallet_mcp.server.parties import labels_of
 from wallet_mcp.server.resolve import check_family, find_chain, find_tx_hash, served_chains
 from wallet_mcp.server.text import closing
 from wallet_mcp.server.tool import Tool
-from wallet_mcp.server.units import decimals_of
+from wallet_mcp.server.units import decimals_of, unit_notes
 from wallet_mcp.wallet.addresses import TxHash
 from wallet_mcp.wallet.chains import Chain, chains_of_family
 from wallet_mcp.wallet.history import Status, shown_parties, status_of
 from wallet_mcp.wallet.holdings import NATIVE, asset_of
-from wallet_mcp.wallet.known_tokens import clean_symbol
+from wallet_mcp.wallet.known_tokens import clean_symbol, is_well_known
 from wallet_mcp.wallet.money import BadNumber, parse_amount, plain, scale, total
 from wallet_mcp.wallet.times import iso_s
 from wallet_mcp.wallet.units import AmountSample
@@ -80,7 +81,11 @@ class Output(ToolOutput):
     status: Status | MISSING = MISSING
     block: str | MISSING = MISSING
     movements: list[Transfer] | MISSING = MISSING
-    net: Annotated[list[NetRow] | MISSING, Field(description="per party and asset, the fee apart")] = MISSING
+    net: Annotated[
+        list[NetRow] | MISSING,
+        Field(description="per party and asset, fee apart, where movements do not show it"),
+    ] = MISSING
+    labels: Annotated[dict[str, str] | MISSING, Field(description="label -> address, of parties")] = MISSING
     fee: Annotated[str | MISSING, Field(description="in the chain's coin")] = MISSING
     fee_payer: str | MISSING = MISSING
 
@@ -98,15 +103,19 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     head |= {"chain": chain.id, "chain_name": chain.name}
     _learn_units(context, chain, row)
     movements = _movements(context, chain, row)
-    context.note(CHAIN_TEXT_NOTICE)
     facts = _facts(row, chain)
+    if any(moved.symbol and not is_well_known(chain.id, _contract(moved), moved.symbol) for moved in movements):
+        context.note(CHAIN_TEXT_NOTICE)
     if facts["status"] == "failed" and movements:
         context.note(FAILED_NOTE)
-    for note in unit_notes(movements):
+    for note in unit_notes(moved.reading for moved in movements):
         context.note(note)
-    net = _net(movements, chain) if len(movements) > 1 and facts["status"] != "failed" else []
-    sums = {"net": net} if net else {}
-    return Output(found=True, **head, **facts, movements=movements, **sums, **context.common())
+    net = [] if facts["status"] == "failed" else _net(movements, chain)
+    more: dict[str, Any] = {"net": net} if net else {}
+    parties = [end for moved in movements for end in (moved.from_, moved.to) if end is not MISSING]
+    if labels := labels_of([*parties, facts.get("fee_payer", "")], context.settings.wallets):
+        more["labels"] = labels
+    return Output(found=True, **head, **facts, movements=movements, **more, **context.common())
 
 
 @dataclass(slots=True)
@@ -155,7 +164,7 @@ def _not_found(context: ToolContext, arguments: Input, tx_hash: TxHash, search: 
         because = f"not found on the chains searched, and these could not be asked: {failed}"
         again["chain"] = next(iter(search.failures))
     else:
-        because = "not found or not indexed yet: a new transaction takes some seconds"
+        because = "not found or not indexed yet: a new transaction takes some seconds, so repeat this once at most"
         if arguments.chain is not None:
             again["chain"] = search.searched[0]
             context.note("If it stays unfound, leave chain out to ask on every chain that it can be on.")
@@ -206,7 +215,10 @@ def _movements(context: ToolContext, chain: Chain, row: WireDetail) -> list[Tran
 
 
 def _net(movements: Sequence[Transfer], chain: Chain) -> list[NetRow]:
-    """The movements added up by party and asset, each unit for itself; what adds up to nothing is left out."""
+    """The movements added up by party and asset, each unit for itself; what adds up to nothing is left out.
+
+    None where no party moved an asset more than once: the sums would be the movements.
+    """
     sums: dict[tuple[str, str, str], list[Decimal]] = {}
     symbols: dict[str, str] = {}
     for moved in movements:
@@ -217,6 +229,8 @@ def _net(movements: Sequence[Transfer], chain: Chain) -> list[NetRow]:
         for party, sign in ((moved.from_, -1), (moved.to, 1)):
             if party is not MISSING:
                 sums.setdefault((party, moved.contract, moved.unit), []).append(sign * amount)
+    if all(len(amounts) == 1 for amounts in sums.values()):
+        return []
     rows: list[NetRow] = []
     for (party, contract, unit), amounts in sums.items():
         amount = total(amounts)
@@ -229,6 +243,10 @@ def _net(movements: Sequence[Transfer], chain: Chain) -> list[NetRow]:
             fields["amount_if_base_units"] = plain(scale(amount, decimals))
         rows.append(NetRow.model_validate(fields))
     return rows
+
+
+def _contract(moved: Transfer) -> str:
+    return "" if moved.contract is MISSING else moved.contract
 
 
 def _transfer(
@@ -292,11 +310,14 @@ def render(output: Output) -> list[str]:
         if (value := getattr(output, name)) is not MISSING
     ]
     if facts:
-        lines.append(f"{', '.join(facts)}.")
+        said = ", ".join(facts)
+        lines.append(f"{said[:1].upper()}{said[1:]}.")
     for movement in output.movements if output.movements is not MISSING else []:
         lines.append(f"  {_transfer_text(movement)}")
     for net in output.net if output.net is not MISSING else []:
         lines.append(f"  net: {net.party} {amount_text(net)}")
+    if output.labels is not MISSING:
+        lines.append(f"Labels: {', '.join(f'{label} {address}' for label, address in output.labels.items())}.")
     return [*lines, searched, *closing(output)]
 
 

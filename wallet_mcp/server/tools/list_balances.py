@@ -8,9 +8,9 @@ from pydantic import Field
 
 from wallet_mcp.server.arguments import MAX_TEXT, WHOLE, Rule, ToolInput, WalletArgument
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, WalletOutput
+from wallet_mcp.server.output import NextCall, WalletOutput
 from wallet_mcp.server.resolve import check_family, find_chain, find_wallet
-from wallet_mcp.server.rows import COLUMNS, TokenRow, holding_of, token_fields
+from wallet_mcp.server.rows import COLUMNS, TokenRow, holding_of, note_claims, note_symbols, token_fields
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.wallet.holdings import visible
@@ -40,8 +40,8 @@ class Output(WalletOutput):
     page: int
     page_size: int
     tokens: list[TokenRow]
-    hidden_risk_count: Annotated[int, Field(description="flagged tokens of this page that are not shown")]
-    honeypot_checked: Annotated[bool, Field(description="whether honeypots are looked for on this chain")]
+    hidden_risk_count: Annotated[int, Field(description="flagged, of this page")]
+    honeypot_checked: bool
 
 
 async def run(context: ToolContext, arguments: Input) -> Output:
@@ -49,7 +49,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     api = context.api
     address = find_wallet(context, arguments.address)
     chain = await find_chain(context, arguments.chain, "chain")
-    check_family(address.family, chain, "address", value=address.text)
+    check_family(address.family, chain, "chain")
     answer = await api.all_token_balances(
         address.text, chain.id, page=arguments.page, page_size=arguments.page_size, deadline=context.deadline
     )
@@ -63,8 +63,8 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         following = {"address": address.text, "chain": chain.id, "page": arguments.page + 1}
         options = {"page_size": arguments.page_size, "include_risk_tokens": arguments.include_risk_tokens}
         next_call = NextCall(tool=NAME, arguments=following | options)
-    if shown:
-        context.note(CHAIN_TEXT_NOTICE)
+    note_claims(context, shown)
+    note_symbols(context, shown)
     return Output(
         address=address.text,
         chain=chain.id,
@@ -104,10 +104,10 @@ TOOL = Tool(
     name=NAME,
     title="List a wallet's balances on one chain",
     description=(
-        "List what an address holds on one chain: coin and tokens with exact balance, USD price and value, one "
-        "page in the API's order. For a few named tokens wallet_get_token_balances is faster. Tokens flagged as "
-        "risk are counted but hidden unless asked for. No price means unpriced, not worthless. Not covered: "
-        "staking, DeFi positions, NFTs. Data at most 15 s old. More pages: make the call in next."
+        "List what an address holds on one chain: coin and tokens with exact balance and USD price, value to a "
+        "millionth, one page in the API's order. For a few named tokens wallet_get_token_balances is faster. "
+        "Tokens flagged as risk are counted but hidden unless asked for. No price means unpriced, not worthless. "
+        "Not covered: staking, DeFi positions, NFTs. Data at most 15 s old. More pages: make the call in next."
     ),
     input_model=Input,
     output_model=Output,
@@ -120,6 +120,5 @@ TOOL = Tool(
         "binanceChainId": "chain",
         "page": "page",
         "pageSize": "page_size",
-        "excludeRiskToken": "include_risk_tokens",
     },
 )

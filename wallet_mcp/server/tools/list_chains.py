@@ -77,5 +77,4 @@ TOOL = Tool(
     output_model=Output,
     run=run,
     render=render,
-    upstream_names={"binanceChainId": "chain"},
 )

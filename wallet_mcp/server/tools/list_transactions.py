@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, Field
@@ -12,7 +13,6 @@ from pydantic.json_schema import SkipJsonSchema
 from wallet_mcp.server.arguments import (
     MAX_TEXT,
     WHOLE,
-    WITHHELD,
     ChainsArgument,
     NoEcho,
     Rule,
@@ -21,29 +21,33 @@ from wallet_mcp.server.arguments import (
     shown,
 )
 from wallet_mcp.server.context import ToolContext
+from wallet_mcp.server.continuation import Listing
 from wallet_mcp.server.movements import (
     FAILED_NOTE,
-    AssetRow,
     TransactionRow,
-    assets_of,
-    movement_text,
-    transaction_fields,
-    unit_notes,
-    unit_notes_of,
+    UsualRow,
+    folds_of,
+    note_symbols,
+    transaction_lines,
+    transaction_row,
 )
-from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, Part, WalletOutput, listed
+from wallet_mcp.server.output import Part, WalletOutput, listed
+from wallet_mcp.server.parties import is_party_name
 from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.server.resolve import find_address, find_contract, find_wallet, served_chains, wallet_chains
 from wallet_mcp.server.scan import Question, Scan, scan_history
+from wallet_mcp.server.span import ClockProblem, Span, read_span
 from wallet_mcp.server.summary import UNCLEAR_FEES_NOTE, FeeRow, TotalRow, fee_rows, total_rows, unclear_fee_rows
 from wallet_mcp.server.text import closing, compact, table
 from wallet_mcp.server.tool import Tool
+from wallet_mcp.server.units import unit_notes
 from wallet_mcp.wallet.addresses import Address, same_address
 from wallet_mcp.wallet.chains import Chain
-from wallet_mcp.wallet.cursor import BadCursor, Position, decode_cursor, encode_cursor, question_digest
 from wallet_mcp.wallet.flows import suspicions
 from wallet_mcp.wallet.history import Movement
-from wallet_mcp.wallet.times import TIME_RULE, BadTime, iso_ms, months_before, parse_time
+from wallet_mcp.wallet.holdings import NATIVE
+from wallet_mcp.wallet.times import TIME_RULE, iso_ms
+from wallet_mcp.wallet_api.errors import ApiError
 
 NAME = "wallet_list_transactions"
 
@@ -62,8 +66,7 @@ TOTAL_COLUMNS = (
 )
 
 _CLOCK_MOVED_S = 2.0
-HORIZON_MONTHS = 6
-"""How far back upstream's history goes (contract §3.4)."""
+_DEFAULT_LIMIT = 20
 
 
 class Input(ToolInput):
@@ -101,7 +104,7 @@ class Input(ToolInput):
         Rule("the cursor from the next call of an earlier answer, with its other arguments unchanged"),
         Field(description="From next of an earlier answer"),
     ] = None
-    limit: Annotated[int, Field(ge=1, le=100), WHOLE] = 20
+    limit: Annotated[int, Field(ge=1, le=100), WHOLE] = _DEFAULT_LIMIT
 
 
 class Searched(Part):
@@ -115,9 +118,14 @@ class Searched(Part):
 class Output(WalletOutput):
     """A page of the history, newest first."""
 
-    transactions: list[TransactionRow]
-    assets: list[AssetRow]
     searched: Searched
+    unless_given: Annotated[UsualRow | MISSING, Field(description="status where none is given, date of a time without one")] = MISSING
+    parties: Annotated[
+        dict[str, str] | MISSING,
+        Field(description="name -> address of counterparties; contract:USDC names a contract in assets"),
+    ] = MISSING
+    assets: Annotated[dict[str, dict[str, str]], Field(description="chain -> symbol -> contract")]
+    transactions: list[TransactionRow]
     totals: Annotated[list[TotalRow] | MISSING, Field(description="of all found in the searched span")] = MISSING
     fees_paid: Annotated[list[FeeRow] | MISSING, Field(description="by the address, in the searched span")] = MISSING
     fees_unclear: Annotated[list[FeeRow] | MISSING, Field(description="of what it sent, payer not told")] = MISSING
@@ -126,151 +134,137 @@ class Output(WalletOutput):
 async def run(context: ToolContext, arguments: Input) -> Output:
     """The page asked for. Raises `ApiError`, `ArgumentProblem`."""
     context.require_api()
+    before = _clock(context)
     try:
-        before = _clock(context)
         output = await _listing(context, arguments)
-    except _InFuture:
-        if context.api.clock.offset_s is not None:
+    except (ClockProblem, ApiError) as error:
+        if isinstance(error, ClockProblem):
+            await _ask_the_time(context)
+        if not _was_wrong(context, arguments, before):
             raise
-        # Nothing has been asked yet, so "now" is only what the local clock says.
-        await served_chains(context)
-        before = _clock(context)
-        output = await _listing(context, arguments)
-    if (arguments.begin is None and arguments.end is None) or abs(_clock(context) - before) < _CLOCK_MOVED_S:
-        return output
-    # The first answer has shown that the clock was wrong, and with it the span that was reckoned from it.
+    else:
+        if not _was_wrong(context, arguments, before):
+            return output
     context.notes.clear()
     return await _listing(context, arguments)
-
-
-class _InFuture(ArgumentProblem):
-    """A begin that has not come yet, as far as the clock can be trusted."""
 
 
 def _clock(context: ToolContext) -> float:
     return context.now() - asyncio.get_running_loop().time()
 
 
+def _was_wrong(context: ToolContext, arguments: Input, before: float) -> bool:
+    """Whether an answer has shown that the clock was wrong, and with it the span that was reckoned from it."""
+    reckoned = arguments.begin is not None or arguments.end is not None
+    return reckoned and abs(_clock(context) - before) >= _CLOCK_MOVED_S
+
+
+async def _ask_the_time(context: ToolContext) -> None:
+    """Learn the API's time from any answer: since the last one the local clock may have been stepped."""
+    if context.api.clock.offset_s is None:
+        await served_chains(context)
+    else:
+        with suppress(ApiError):
+            await context.api.probe(deadline=context.deadline)
+
+
 async def _listing(context: ToolContext, arguments: Input) -> Output:
     address = find_wallet(context, arguments.address)
     chains = await wallet_chains(context, arguments.chains, address)
-    contract = _contract(arguments, chains)
-    now_ms = int(context.now() * 1000)
-    begin_ms, end_ms = _span(arguments, context.now())
+    contract = "" if arguments.contract is None else find_contract(arguments.contract, chains[0])
     other = _counterparty(context, arguments)
-    filtered = arguments.direction != "any" or other is not None
-    if end_ms is not None and end_ms < months_before(now_ms, HORIZON_MONTHS):
-        horizon = iso_ms(months_before(now_ms, HORIZON_MONTHS))
-        raise ArgumentProblem(
-            "end", f"later than {horizon}: the API keeps six months of history", shown(arguments.end)
-        )
-
-    def digest(ids: Iterable[str]) -> bytes:
-        filters = [contract, arguments.direction, other.key if other else ""]
-        return question_digest([address.key, *sorted(ids), *filters, str(begin_ms), str(end_ms)])
-
-    after = None
-    if arguments.cursor is not None:
-        try:
-            after = decode_cursor(arguments.cursor, digest(chain.id for chain in chains))
-        except BadCursor as bad:
-            rule = "the cursor from next of an earlier answer, together with that call's other arguments, unchanged"
-            rule = f"{rule}; this one is {bad}. Leave it out to start anew"
-            anew = {
-                name: value
-                for name, value in context.call.arguments.items()
-                if name != "cursor" and value is not None
-            }
-            corrected = None if WITHHELD in str(anew) else anew
-            raise ArgumentProblem("cursor", rule, shown(arguments.cursor), corrected) from None
+    call = context.call.arguments
+    span = read_span(arguments.begin, arguments.end, context.now(), call)
+    listing = _question(arguments, address, chains, contract, other, span)
+    after = listing.position(arguments.cursor, call)
 
     def wanted(movement: Movement) -> bool:
         return _is_wanted(movement, arguments.direction, other)
 
-    question = Question(address.text, contract, begin_ms, end_ms, after)
+    filtered = arguments.direction != "any" or other is not None
     scan = await scan_history(
         context,
         chains,
-        question,
+        Question(address.text, contract, span.begin_ms, span.end_ms, after),
         arguments.limit,
         wanted=lambda found: any(wanted(movement) for movement in found.movements),
         filtered=filtered,
         # A span with a beginning is read whole, for its totals; without one it may be half a year.
-        to_end=after is None and begin_ms is not None,
+        to_end=after is None and span.begin_ms is not None,
     )
     by_id = {chain.id: chain for chain in chains}
     flagged = suspicions(scan.seen)
-    assets = assets_of(scan.transactions, by_id)
-    fields = [
-        transaction_fields(context, found, by_id[found.chain], address.text, assets, flagged.get(found.hash, ()))
+    folds = folds_of(scan.transactions, by_id, context.settings.wallets)
+    rows = [
+        transaction_row(context, found, by_id[found.chain], address.text, folds, flagged.get(found.hash, ()))
         for found in scan.transactions
     ]
-    rows = [TransactionRow.model_validate(row) for row in fields]
-    horizon_ms = months_before(now_ms, HORIZON_MONTHS)
-    from_ms = max(begin_ms, horizon_ms) if begin_ms is not None else horizon_ms
-    # The span was searched whole where its end was reached, even if not all that was found is shown.
-    if not scan.finished and scan.consumed is not None:
-        from_ms = max(from_ms, min(-scan.consumed[0], now_ms))
-    whole = scan.finished and after is None and not (scan.failures or scan.repeated)
-    everything = [*scan.transactions, *scan.beyond]
-    # An answer from the cache has not looked at what came after it.
-    read_ms = now_ms if context.provenance.oldest is None else int(context.provenance.oldest * 1000)
-    to_ms = min(end_ms if end_ms is not None else read_ms, read_ms)
-    if after is not None:
-        to_ms = min(to_ms, -after[0])
-    searched_chains = [chain.id for chain in chains if chain.id not in scan.failures]
-    if scan.finished and (begin_ms is None or begin_ms < horizon_ms):
-        context.note(f"The API keeps six months of history: nothing before {iso_ms(horizon_ms)} was searched.")
-    if rows:
-        context.note(CHAIN_TEXT_NOTICE)
-    if any(row.status == "failed" for row in rows):
-        context.note(FAILED_NOTE)
-    for note in unit_notes(rows):
-        context.note(note)
-    repeat = {"address": address.text, "contract": contract or None, "limit": arguments.limit}
-    repeat["direction"] = None if arguments.direction == "any" else arguments.direction
-    repeat["counterparty"] = None if other is None else other.text
-    repeat |= {
-        "begin": None if begin_ms is None else iso_ms(begin_ms),
-        "end": None if end_ms is None else iso_ms(end_ms),
-    }
-    next_calls = _next_calls(scan, chains, repeat, digest, after)
-    for call in next_calls[1:]:
-        context.note(f"For what could not be read, also call {call.tool} {compact(call.arguments)}")
     sums: dict[str, Any] = {}
-    if whole:
-        sums = {"totals": total_rows(context, everything, by_id, wanted)}
+    if scan.finished and after is None and not (scan.failures or scan.repeated):
+        sums["totals"] = total_rows(context, [*scan.transactions, *scan.beyond], by_id, wanted)
         if not filtered and not contract:
             sums["fees_paid"] = fee_rows(scan.seen, address.text, by_id)
-            unclear = unclear_fee_rows(scan.seen, by_id)
-            if unclear:
+            if unclear := unclear_fee_rows(scan.seen, by_id):
                 sums["fees_unclear"] = unclear
-                context.note(UNCLEAR_FEES_NOTE)
-        for note in unit_notes_of({row.unit for row in sums["totals"]}):
-            context.note(note)
+    next_calls = listing.next_calls(scan, after, by_id)
+    # Totals name the assets of what is not listed, too.
+    note_symbols(context, [*scan.transactions, *(scan.beyond if "totals" in sums else ())])
+    _add_notes(context, scan, span, rows, sums)
+    for following in next_calls[1:]:
+        context.note(f"For what could not be read, also call {following.tool} {compact(following.arguments)}")
+    first_ms, last_ms = span.searched(scan, after, context.provenance.oldest)
+    parties = folds.parties.addresses
+    fields: dict[str, Any] = {"parties": dict(parties)} if parties else {}
+    if folds.usual is not None:
+        fields["unless_given"] = folds.usual
     return Output(
         address=address.text,
+        searched=Searched(
+            from_=iso_ms(first_ms), to=iso_ms(last_ms), chains=[each for each in by_id if each not in scan.failures]
+        ),
+        **fields,
+        assets={chain: dict(symbols) for chain, symbols in folds.assets.items()},
         transactions=rows,
-        assets=[AssetRow(chain=chain, symbol=symbol, contract=known) for (chain, symbol), known in assets.items()],
         **sums,
-        searched=Searched(from_=iso_ms(min(from_ms, to_ms)), to=iso_ms(to_ms), chains=searched_chains),
         **context.common(
-            incomplete_because=_incomplete_because(scan, by_id),
+            incomplete_because=_incomplete_because(scan, span, by_id),
             next_call=next(iter(next_calls), None),
             address=address.text,
         ),
     )
 
 
-def _contract(arguments: Input, chains: Sequence[Chain]) -> str:
-    return "" if arguments.contract is None else find_contract(arguments.contract, chains[0])
+def _question(
+    arguments: Input, address: Address, chains: Sequence[Chain], contract: str, other: Address | None, span: Span
+) -> Listing:
+    given = {
+        "address": address.text,
+        "contract": contract or None,
+        "limit": None if arguments.limit == _DEFAULT_LIMIT else arguments.limit,
+        "direction": None if arguments.direction == "any" else arguments.direction,
+        "counterparty": None if other is None else other.text,
+        "begin": None if span.begin_ms is None else iso_ms(span.begin_ms),
+        "end": None if span.end_ms is None else iso_ms(span.end_ms),
+    }
+    filters = (contract, arguments.direction, other.key if other else "", str(span.begin_ms), str(span.end_ms))
+    return Listing(
+        tool=NAME,
+        repeat={name: value for name, value in given.items() if value is not None},
+        filters=(address.key, *filters),
+        chains=None if arguments.chains is None else tuple(chain.id for chain in chains),
+    )
 
 
 def _counterparty(context: ToolContext, arguments: Input) -> Address | None:
     if arguments.counterparty is None:
         return None
     named = context.settings.wallets.find(arguments.counterparty)
-    return named[1] if named is not None else find_address(arguments.counterparty, "counterparty")
+    if named is not None:
+        return named[1]
+    if is_party_name(arguments.counterparty):
+        rule = "an address: a name such as p1 holds within one answer only. Give the address that it stands for there"
+        raise ArgumentProblem("counterparty", rule, shown(arguments.counterparty))
+    return find_address(arguments.counterparty, "counterparty")
 
 
 def _is_wanted(movement: Movement, direction: str, other: Address | None) -> bool:
@@ -280,24 +274,22 @@ def _is_wanted(movement: Movement, direction: str, other: Address | None) -> boo
     )
 
 
-def _span(arguments: Input, now: float) -> tuple[int | None, int | None]:
-    bounds: dict[str, int | None] = {"begin": None, "end": None}
-    for side in ("begin", "end"):
-        text = getattr(arguments, side)
-        if text is not None:
-            try:
-                bounds[side] = parse_time(text, now, "begin" if side == "begin" else "end")
-            except BadTime as bad:
-                raise ArgumentProblem(side, str(bad), shown(text)) from None
-    begin_ms, end_ms = bounds["begin"], bounds["end"]
-    if begin_ms is not None and begin_ms > now * 1000:
-        raise _InFuture("begin", f"a time in the past; it is {iso_ms(int(now) * 1000)} now", arguments.begin or "")
-    if begin_ms is not None and end_ms is not None and begin_ms > end_ms:
-        raise ArgumentProblem("begin", f"not later than end ({iso_ms(end_ms)})", shown(arguments.begin))
-    return begin_ms, end_ms
+def _add_notes(
+    context: ToolContext, scan: Scan, span: Span, rows: Sequence[TransactionRow], sums: Mapping[str, Any]
+) -> None:
+    if scan.finished and span.begin_ms is None:
+        context.note(f"The API keeps six months of history: nothing before {iso_ms(span.horizon_ms)} was searched.")
+    if any(row.status == "failed" for row in rows):
+        context.note(FAILED_NOTE)
+    readings = [movement.reading for row in rows for movement in row.movements]
+    readings += [row.reading for row in sums.get("totals", ())]
+    for note in unit_notes(readings):
+        context.note(note)
+    if "fees_unclear" in sums:
+        context.note(UNCLEAR_FEES_NOTE)
 
 
-def _incomplete_because(scan: Scan, by_id: dict[str, Chain]) -> str:
+def _incomplete_because(scan: Scan, span: Span, by_id: Mapping[str, Chain]) -> str:
     reasons = [
         f"{by_id[chain].name} ({chain}) could not be read (error {error.code})"
         for chain, error in scan.failures.items()
@@ -313,50 +305,39 @@ def _incomplete_because(scan: Scan, by_id: dict[str, Chain]) -> str:
         reasons.append(f"{len(scan.beyond)} more of this span follow")
     elif not scan.finished and not scan.out_of_time and not scan.interruptions:
         reasons.append("older transactions follow")
+    if span.begins_too_early:
+        horizon = iso_ms(span.horizon_ms)
+        reasons.append(f"the API keeps six months of history, so nothing before {horizon} can be found")
     return listed(reasons)
 
 
-def _next_calls(
-    scan: Scan,
-    chains: Sequence[Chain],
-    repeat: dict[str, Any],
-    digest: Callable[[Iterable[str]], bytes],
-    after: Position | None,
-) -> list[NextCall]:
-    """The calls that go on: behind what was looked at, and from the start of this page for what was not."""
-
-    def call(ids: list[str], behind: Position | None) -> NextCall:
-        arguments = {name: value for name, value in repeat.items() if value is not None} | {"chains": ids}
-        if behind is not None:
-            arguments["cursor"] = encode_cursor(behind, digest(ids))
-        return NextCall(tool=NAME, arguments=arguments)
-
-    calls: list[NextCall] = []
-    if not scan.finished or scan.beyond:
-        calls.append(call([chain.id for chain in chains if chain.id not in scan.failures], scan.consumed or after))
-    if scan.failures:
-        calls.append(call(list(scan.failures), after))
-    return calls
-
-
 def render(output: Output) -> list[str]:
-    """A line per transaction and one per movement."""
-    searched = output.searched
+    """What the rows refer to, a line per transaction and one per movement where these differ in counterparty."""
+    searched, usual = output.searched, output.unless_given
     count = len(output.transactions)
+    order = ", newest first" if count > 1 else ""
+    status = "" if usual is MISSING or usual.status is MISSING else f", status {usual.status} unless given"
     lines = [
-        f"{count} transaction{'' if count == 1 else 's'} of {output.wallet}, newest first. Searched "
-        f"{searched.from_} to {searched.to} on chains {', '.join(searched.chains)}."
+        f"{count} transaction{'' if count == 1 else 's'} of {output.wallet}{order}{status}. Searched "
+        f"{searched.from_} to {searched.to} on chains {','.join(searched.chains)}."
     ]
-    day = ""
+    if output.parties is not MISSING:
+        lines.append(f"Parties: {' '.join(f'{name}={address}' for name, address in output.parties.items())}")
+    # A chain's coin stands in the rows by its symbol alone.
+    tokens = [
+        f"{chain} {', '.join(known)}"
+        for chain, contracts in output.assets.items()
+        if (known := [f"{symbol} {contract}" for symbol, contract in contracts.items() if contract != NATIVE])
+    ]
+    if tokens:
+        lines.append(f"Assets: {'; '.join(tokens)}")
+    date = ""
     for row in output.transactions:
-        if row.time is not MISSING and row.time[:10] != day:
-            day = row.time[:10]
-            lines.append(f"{day} (UTC), status success where none is given:")
-        lines += _lines(row)
-    if output.assets:
-        lines.append(
-            f"Assets: {', '.join(f'{row.symbol} on {row.chain} is {row.contract}' for row in output.assets)}."
-        )
+        own = "" if row.time is MISSING else row.time.rpartition("T")[0] or _usual_date(output)
+        if own not in ("", date):
+            date = own
+            lines.append(f"{date} UTC:")
+        lines += transaction_lines(row, output.assets)
     if not count:
         lines.append("No transaction was found in that span.")
     if output.totals is not MISSING and output.totals:
@@ -371,20 +352,9 @@ def render(output: Output) -> list[str]:
     return [*lines, *closing(output)]
 
 
-def _lines(row: TransactionRow) -> list[str]:
-    """A transaction: one line where one thing moved, else one for it and one for each movement."""
-    head = [row.time[11:-1] if row.time is not MISSING else "no time yet", row.chain]
-    if row.status != "success":
-        head.append(row.status)
-    tail = [row.hash]
-    if row.fee is not MISSING:
-        tail.append(f"fee {row.fee}")
-    if row.flags is not MISSING:
-        tail.append(f"flags {' '.join(row.flags)}")
-    moved = [movement_text(movement, row.direction) for movement in row.movements]
-    if len(moved) == 1:
-        return [f"{' '.join(head)} {moved[0]}, {', '.join(tail)}"]
-    return [f"{' '.join(head)} {row.direction}, {', '.join(tail)}", *(f"  {each}" for each in moved)]
+def _usual_date(output: Output) -> str:
+    usual = output.unless_given
+    return "" if usual is MISSING or usual.date is MISSING else usual.date
 
 
 TOOL = Tool(
@@ -409,7 +379,8 @@ TOOL = Tool(
         "tokenContractAddress": "contract",
         "begin": "begin",
         "end": "end",
-        "cursor": "cursor",
-        "limit": "limit",
+        # Upstream's are set by the scan: its cursor is one per chain, its limit a page.
+        "cursor": "",
+        "limit": "",
     },
 )

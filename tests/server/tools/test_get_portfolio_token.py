@@ -1,0 +1,133 @@
+"""wallet_get_portfolio asked for one token."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.support.mcp import STRANGER, Era, Face, connect, custom_settings
+from tests.support.portfolio import EVM, TOOL, USDT, ask, asset, held, priced, row_of, upstream
+from wallet_mcp.sandbox.world import Holding
+from wallet_mcp.sandbox.world_model import plain
+from wallet_mcp.wallet.known_tokens import tokens_by_symbol
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("token", "name"), [("USDT", "USDT"), (" usdt ", "usdt"), ("ETH", "ETH"), ("native", "native"), ("BNB", "BNB")]
+)
+async def test_one_token_is_found_wherever_it_is_held(face: Face, token: str, name: str) -> None:
+    found = held(face, "rich")
+    answer = await face.answer(TOOL, address=face.wallets["rich"], token=token, min_value_usd=10**9, limit=200)
+    coins = {"ETH": {"1", "8453", "42161", "10", "59144"}, "BNB": {"56"}, "native": set(EVM)}.get(name, set())
+
+    def is_asked(chain: str, one: Holding) -> bool:
+        known = {token.contract for token in tokens_by_symbol(chain, name)}
+        return one.contract in known or (not one.contract and chain in coins)
+
+    expected = priced((chain, one) for chain, one in found if is_asked(chain, one))
+    assert answer["token"] == name
+    assert answer["holdings"] == [row_of(chain, one) for _, chain, one in expected]
+    assert answer["total_value_usd"] == plain(sum((worth for worth, _, _ in expected), Decimal(0)))
+    assert answer["scope"].startswith(f"Total: only {name}")
+    assert answer["nothing_priced_on"] == [chain for chain in EVM if chain not in {on for _, on, _ in expected}]
+    assert expected
+    namesakes = [one for chain, one in found if one.symbol.upper() == name.upper() and not is_asked(chain, one)]
+    assert (f"Not counted, because they only carry the symbol {name}" in answer.notes) is bool(namesakes)
+    assert all(f":{one.contract}{' (flagged as risk)' * one.risk}" in answer.notes for one in namesakes)
+
+
+async def test_a_token_by_contract_on_one_chain(face: Face) -> None:
+    answer = await face.answer(TOOL, address=face.wallets["rich"], token=f"eth:0x{USDT[2:].upper()}")
+    (row,) = answer["holdings"]
+    assert (row["chain"], row["contract"], answer["token"]) == ("1", USDT, USDT)
+
+
+async def test_a_flagged_token_that_was_asked_for_is_shown_and_in_no_total(face: Face) -> None:
+    (fake,) = [one for _, one in held(face, "rich", ["1"]) if one.risk and one.symbol == "USDT"]
+    answer = await face.answer(TOOL, address=face.wallets["rich"], token=fake.contract)
+    assert answer["holdings"] == [row_of("1", fake)]
+    assert (answer["total_value_usd"], answer["risk"]["count"]) == ("0", 1)
+    assert "is flagged as risk, so it is in no total." in answer.notes
+
+
+async def test_an_unpriced_token_that_was_asked_for_is_shown(face: Face) -> None:
+    (dust,) = [one for _, one in held(face, "rich", ["1"]) if one.symbol == "BITTO"]
+    answer = await face.answer(TOOL, address=face.wallets["rich"], token=dust.contract)
+    assert answer["holdings"] == [row_of("1", dust)]
+    assert (answer["holdings_count"], answer["unpriced"]) == (1, {"count": 1})
+    assert "total_value_usd" not in answer
+    assert "Nothing found has a price: what it is worth is unknown, which is not 0." in answer.notes
+
+
+async def test_a_symbol_that_no_known_token_has_leads_to_the_contracts_that_carry_it(face: Face) -> None:
+    (dust,) = [one for _, one in held(face, "rich", ["1"]) if one.symbol == "BITTO"]
+    answer = await face.answer(TOOL, address=face.wallets["rich"], token="bitto")
+    assert answer["holdings"] == []
+    assert (
+        f"bitto is no well-known token; these holdings carry that symbol: 1:{dust.contract}. Ask by" in answer.notes
+    )
+    assert "total_value_usd" not in answer, "what was not counted has no total of 0"
+
+
+async def test_many_namesakes_are_counted(era: Era) -> None:
+    rows = [asset(number, symbol="USDT", isRiskToken=number == 7) for number in range(1, 8)]
+    api = upstream({"1": [*rows, asset(9, tokenContractAddress=USDT)]})
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer(TOOL, address=STRANGER, chains=["1"], token="USDT")
+        assert [row["contract"] for row in answer["holdings"]] == [USDT]
+        listed = ", ".join(f"1:0x{number:040x}" for number in range(1, 6))
+        assert f"under another contract: {listed} and 2 more, 1 of them flagged as risk." in answer.notes
+
+
+async def test_a_priced_and_an_unpriced_holding_of_one_token_are_both_shown(era: Era) -> None:
+    rows = {"1": [asset(0, symbol="ETH", tokenContractAddress="")], "10": [asset(0, "10", tokenContractAddress="")]}
+    rows["10"][0]["tokenPrice"] = ""
+    answer = await ask(era, rows, token="ETH")
+    assert [(row["chain"], row.get("value_usd")) for row in answer["holdings"]] == [("1", "2"), ("10", None)]
+    assert (answer["total_value_usd"], answer["unpriced"], answer["holdings_count"]) == ("2", {"count": 1}, 2)
+    assert "unknown, which is not 0" not in answer.text
+
+
+async def test_a_row_of_nothing_is_not_listed_either(era: Era) -> None:
+    answer = await ask(era, {"1": [asset(1, balance="0", tokenPrice="")]}, token=f"0x{1:040x}")
+    assert (answer["holdings"], answer["holdings_count"], answer["unpriced"]) == ([], 0, {"count": 0})
+
+
+@pytest.mark.parametrize(
+    ("rows", "token", "total", "told"),
+    [
+        (
+            [asset(5, symbol="USDT", isRiskToken=True)],
+            "USDT",
+            "0",
+            "Not counted, because they only carry the symbol USDT under another contract: "
+            f"1:0x{5:040x} (flagged as risk).",
+        ),
+        ([], "USDT", "0", "The API reports no USDT on these chains: that means zero, or unknown to the provider."),
+        ([], "NOSUCH", "0", "NOSUCH is no well-known token. The API reports no NOSUCH on these chains"),
+        ([], f"0x{7:040x}", "0", f"The API reports no 0x{7:040x} on these chains"),
+        (
+            [asset(5, symbol="ODD", isRiskToken=True), asset(6, symbol="odd")],
+            "Odd",
+            None,
+            f"Odd is no well-known token; these holdings carry that symbol: 1:0x{5:040x} (flagged as risk), "
+            f"1:0x{6:040x}. Ask by contract.",
+        ),
+        (
+            [asset(5, isRiskToken=True)],
+            f"0x{5:040x}",
+            "0",
+            f"All that was found of 0x{5:040x} is flagged as risk, so it is in no total.",
+        ),
+    ],
+)
+async def test_a_token_without_a_total_is_explained(
+    era: Era, rows: list[dict[str, Any]], token: str, total: str | None, told: str
+) -> None:
+    answer = await ask(era, {"1": rows}, token=token)
+    assert answer.structure.get("total_value_usd") == total
+    assert told in answer.notes

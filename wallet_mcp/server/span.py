@@ -1,0 +1,95 @@
+"""The span of a history: what its two ends mean, how far back the API goes, and which part was really searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from wallet_mcp.server.arguments import shown
+from wallet_mcp.server.continuation import changed_call
+from wallet_mcp.server.problems import ArgumentProblem
+from wallet_mcp.server.scan import Scan
+from wallet_mcp.wallet.cursor import Position
+from wallet_mcp.wallet.times import BadTime, Side, is_age, iso_ms, months_before, parse_time
+
+HORIZON_MONTHS: Final = 6
+"""How far back upstream's history goes (contract §3.4)."""
+
+
+class ClockProblem(ArgumentProblem):
+    """A refusal that is right only if the time is what it is taken for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The inclusive ends asked for, and now, in Unix milliseconds."""
+
+    begin_ms: int | None
+    end_ms: int | None
+    now_ms: int
+
+    @property
+    def horizon_ms(self) -> int:
+        """Before this the API has nothing to tell."""
+        return months_before(self.now_ms, HORIZON_MONTHS)
+
+    @property
+    def begins_too_early(self) -> bool:
+        """Whether a part of what was asked for lies before the horizon, where no call can find it."""
+        return self.begin_ms is not None and self.begin_ms < self.horizon_ms
+
+    def searched(self, scan: Scan, after: Position | None, read_at: float | None) -> tuple[int, int]:
+        """The first and the last millisecond that was looked at.
+
+        `read_at` (Unix seconds): when the oldest answer was given, for one from the cache has not looked at what
+        came after it; None where there was none.
+        """
+        first = self.horizon_ms if self.begin_ms is None else max(self.begin_ms, self.horizon_ms)
+        # The span was searched whole where its end was reached, even if not all that was found is shown.
+        if not scan.finished and scan.consumed is not None:
+            first = max(first, min(-scan.consumed[0], self.now_ms))
+        read_ms = self.now_ms if read_at is None else int(read_at * 1000)
+        last = read_ms if self.end_ms is None else min(self.end_ms, read_ms)
+        if after is not None:
+            last = min(last, -after[0])
+        return min(first, last), last
+
+
+def read_span(begin: str | None, end: str | None, now: float, call: Mapping[str, object]) -> Span:
+    """The span that two texts mean at `now` (Unix seconds).
+
+    Raises `ArgumentProblem`: for a text that is no time, for an end before all history, and, as `ClockProblem` where
+    another now would change it, for a begin in the future or after the end. `call`: the arguments as they may be
+    repeated, for the call that is right.
+    """
+    begin_ms, end_ms = _parsed(begin, now, "begin"), _parsed(end, now, "end")
+    span = Span(begin_ms, end_ms, int(now * 1000))
+    if begin is not None and begin_ms is not None and begin_ms > now * 1000:
+        raise ClockProblem("begin", f"a time in the past; it is {iso_ms(int(now) * 1000)} now", shown(begin))
+    if end_ms is not None and end_ms < span.horizon_ms:
+        rule = f"later than {iso_ms(span.horizon_ms)}: the API keeps six months of history"
+        raise ArgumentProblem("end", rule, shown(end))
+    if begin is not None and end is not None and begin_ms is not None and end_ms is not None and begin_ms > end_ms:
+        kind = ClockProblem if is_age(begin) is not is_age(end) else ArgumentProblem
+        raise kind("begin", f"not later than end ({iso_ms(end_ms)})", shown(begin), _swapped(begin, end, now, call))
+    return span
+
+
+def _parsed(text: str | None, now: float, side: Side) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_time(text, now, side)
+    except BadTime as bad:
+        raise ArgumentProblem(side, str(bad), shown(text)) from None
+
+
+def _swapped(begin: str, end: str, now: float, call: Mapping[str, object]) -> dict[str, object] | None:
+    """The call with the two ends changed over, for that is what was meant; a cursor belonged to another question."""
+
+    def repeated(text: str, side: Side) -> str:
+        # A time may be written with any character between date and hour, which must not come back as it is.
+        return text if shown(text) == text else iso_ms(parse_time(text, now, side))
+
+    return changed_call(call, begin=repeated(end, "begin"), end=repeated(begin, "end"), cursor=None)
