@@ -9,6 +9,7 @@ import pytest
 from tests.support.mcp import STRANGER, Era, Upstream, connect, custom_settings, refusal, usable_settings
 from tests.support.truth import history, transaction_row, unfolded
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE
+from wallet_mcp.server.units import BASE_UNITS_NOTE
 from wallet_mcp.wallet.labels import parse_labels
 
 TOOL = "wallet_list_transactions"
@@ -88,6 +89,22 @@ async def test_two_tokens_of_one_symbol_stay_apart(era: Era) -> None:
     assert (contracts, answer["assets"]) == ([USDT, OTHER, USDT, OTHER], {})
     assert answer["transactions"][1]["movements"][0]["flags"] == ["lookalike"]
     assert CHAIN_TEXT_NOTICE in answer.notes
+
+
+async def test_what_totals_alone_show_of_a_token_is_noted_too(era: Era) -> None:
+    token = {"itype": "2", "tokenContractAddress": OTHER, "symbol": "Claim", "amount": "7"}
+    rows = [sent(1, FRIEND), sent(2, FRIEND, **token)]
+    api = Upstream(lambda request: [{"cursor": "", "transactionList": rows}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer(TOOL, address=STRANGER, chains=["1"], begin="2026-11-20", limit=1)
+        assert [row["movements"][0]["symbol"] for row in answer["transactions"]] == ["ETH"]
+        assert [row["symbol"] for row in answer["totals"]] == ["ETH", "Claim"]
+        assert CHAIN_TEXT_NOTICE in answer["notes"]
+        base = custom_settings(tx_amount_unit="base")
+    async with connect(era, settings=base, transport=api) as face:
+        answer = await face.answer(TOOL, address=STRANGER, chains=["1"], begin="2026-11-20", limit=1)
+        assert answer["totals"][1]["out_raw"] == "7"
+        assert BASE_UNITS_NOTE in answer["notes"]
 
 
 async def test_a_status_or_date_that_rows_share_is_stated_once(era: Era) -> None:

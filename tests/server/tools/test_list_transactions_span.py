@@ -153,6 +153,14 @@ async def test_a_wrong_clock_does_not_move_the_span(era: Era, offset_s: int) -> 
         assert answer["searched"]["from"] == iso_ms(expected)
 
 
+@pytest.mark.parametrize("step_s", [259_200, -259_200])
+async def test_a_wrong_clock_does_not_move_the_horizon(era: Era, step_s: float) -> None:
+    async with connect(era, rate=50, wall=lambda: wall_clock() + step_s) as face:
+        answer = await face.answer(TOOL, address=face.wallets["empty"], chains=["1"])
+        assert answer["searched"] == {"from": HORIZON, "to": NOW, "chains": ["1"]}
+        assert f"nothing before {HORIZON} was searched" in answer.notes
+
+
 STEPS = [3.5, -3.5, 3600, -3600, 259_200, -259_200]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, Field
@@ -119,7 +120,9 @@ class Output(WalletOutput):
     """A page of the history, newest first."""
 
     searched: Searched
-    unless_given: Annotated[UsualRow | MISSING, Field(description="status where none is given, date of a time without one")] = MISSING
+    unless_given: Annotated[
+        UsualRow | MISSING, Field(description="status where none is given, date of a time without one")
+    ] = MISSING
     parties: Annotated[
         dict[str, str] | MISSING,
         Field(description="name -> address of counterparties; contract:USDC names a contract in assets"),
@@ -192,6 +195,8 @@ async def _listing(context: ToolContext, arguments: Input) -> Output:
         # A span with a beginning is read whole, for its totals; without one it may be half a year.
         to_end=after is None and span.begin_ms is not None,
     )
+    # The answers have told the time: how far back they reach is reckoned from now on from that.
+    span = replace(span, now_ms=int(context.now() * 1000))
     by_id = {chain.id: chain for chain in chains}
     flagged = suspicions(scan.seen)
     folds = folds_of(scan.transactions, by_id, context.settings.wallets)
