@@ -305,7 +305,7 @@ def test_what_is_not_wanted_takes_no_place() -> None:
     assert scan.consumed == scan.transactions[0].position
 
 
-def test_one_request_begins_all_chains_and_what_is_refused_once_is_not_asked_again() -> None:
+def test_one_request_begins_all_chains_and_what_is_refused_is_not_asked_again_at_once() -> None:
     rows = {"1": [row("a", 10)], "56": [row("b", 20, "56")]}
     joint, single = History(rows), History(rows, joint=False)
     for history, asked in ((joint, ["1,56", "1,56"]), (single, ["1,56", "1", "56", "1", "56"])):

@@ -31,14 +31,15 @@ class KeptProbe:
 class Services:
     """What all calls of a server share. `api` is None while the settings allow no call.
 
-    `joint_history`: upstream has not yet refused or muddled a history request for several chains.
+    `joint_history_from`: the event-loop time before which history is not asked of several chains in one request,
+    for upstream has refused or muddled such a request.
     """
 
     settings: Settings
     api: WalletApi | None
     wall: Callable[[], float]
     units: AmountUnits = field(default_factory=AmountUnits)
-    joint_history: bool = True
+    joint_history_from: float = 0.0
     probe: KeptProbe | None = None
 
     def now(self) -> float:

@@ -25,6 +25,9 @@ from wallet_mcp.wallet_api.models import WireHistory, WireTransaction
 
 PAGE_LIMIT = 100
 MAX_REQUESTS = 40
+JOINT_PAUSE_S = 3_600.0
+"""For how long chains are asked one by one after an answer for several that could not be told apart."""
+
 _RESERVE_S = 3.0
 """Seconds before the deadline at which no further page is asked for: what was found must still be answered."""
 
@@ -138,7 +141,8 @@ async def _first_pages(
     That it does is documented and unproved (contract §3.4). An entry without rows does not name its chain, so the
     answer is only taken when there is one entry per chain and those without rows are finished.
     """
-    if len(chains) < 2 or not context.services.joint_history or not budget.take():
+    now = asyncio.get_running_loop().time()
+    if len(chains) < 2 or now < context.services.joint_history_from or not budget.take():
         return
     try:
         answer = await context.api.transactions(
@@ -155,12 +159,13 @@ async def _first_pages(
             raise
         if error.code not in (40001, 50000):
             return
-        # A busy chain fails for all of them; a refusal is for good.
-        context.services.joint_history = error.code != 40001
+        # A busy chain fails for all of them; a refusal is about the request itself.
+        if error.code == 40001:
+            context.services.joint_history_from = now + JOINT_PAUSE_S
         return
     entries = _by_chain(answer.data, [chain.id for chain in chains])
     if entries is None:
-        context.services.joint_history = False
+        context.services.joint_history_from = now + JOINT_PAUSE_S
         return
     context.provenance.take(answer)
     for stream in streams:
