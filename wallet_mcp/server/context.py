@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,7 @@ class Services:
     units: AmountUnits = field(default_factory=AmountUnits)
     joint_history_from: float = 0.0
     probe: KeptProbe | None = None
+    probing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def now(self) -> float:
         """The API's time as far as it is known, in Unix seconds."""

@@ -272,6 +272,13 @@ def test_its_fields_are_those_of_the_design() -> None:
     assert set(output["properties"]) == {*FIELDS, *COMMON}
 
 
+async def test_calls_at_one_time_share_one_probe(era: Era) -> None:
+    async with connect(era) as face:
+        answers = await asyncio.gather(*(face.answer(TOOL) for _ in range(5)))
+        assert all(answer["probe"] == {"outcome": "ok"} for answer in answers)
+        assert len(face.sent()) == 1
+
+
 async def test_repeated_calls_share_one_probe_for_ten_minutes(era: Era) -> None:
     async with connect(era) as face:
         first = await face.answer(TOOL)

@@ -103,7 +103,8 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         step = _next_step(failure, checks)
         fields["probe"] = Probe(outcome="not_sent", error=str(failure.meta["code"]), what_to_do=step)
         return _output(context, settings, False, fields, checks)
-    result = await _probe(context)
+    async with context.services.probing:
+        result = await _probe(context)
     offset_s = context.api.clock.offset_s
     checks = checks_of_a_probe(
         settings, settings.credentials, os.environ, result, now=context.services.wall(), clock_offset_s=offset_s
