@@ -182,10 +182,16 @@ def name_failure(error: BaseException) -> TransportCode:
                 return "timeout"
             case socket.gaierror():
                 return "dns"
-            case ssl.SSLError():
-                return "tls"
             case ConnectionRefusedError():
                 return "refused"
+            case ConnectionError():
+                # Named before what is behind it: a reset inside TLS has an SSLError in its context.
+                return "connection"
+            case ssl.SSLWantReadError() | ssl.SSLWantWriteError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+                # No verdict about the certificate or the protocol: TLS waited, or the other side just left.
+                continue
+            case ssl.SSLError():
+                return "tls"
     return "connection"
 
 
