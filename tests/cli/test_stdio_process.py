@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import array
 import os
 import signal
 import subprocess
+import time
 from typing import Literal
 
 import pytest
@@ -28,6 +30,10 @@ from wallet_mcp.cli.stdio import MAX_LINE
 from wallet_mcp.sandbox.world_wallets import WALLETS
 from wallet_mcp.server.guidance import META_KEY
 from wallet_mcp.server.tools import TOOLS
+
+if os.name == "posix":
+    import fcntl
+    import termios
 
 ALWAYS_50001 = WALLETS["unavailable"]
 """The sandbox answers 50001 for it, so that a call retries for about a second."""
@@ -143,6 +149,33 @@ def test_a_client_that_stops_reading_is_an_end_like_any_other() -> None:
         pipe(process.stdin).write(frame(*(request(n, "tools/list") for n in range(1, 20))))
         pipe(process.stdin).flush()
         # The input stays open: the broken output alone has to end it.
+        assert process.wait(PATIENCE_S) == 0
+        assert pipe(process.stderr).read() == b""
+
+
+def filled(output: int) -> bool:
+    """Whether so much waits to be read that the next answer cannot be written."""
+    waiting = array.array("i", [0])
+    fcntl.ioctl(output, termios.FIONREAD, waiting)
+    return waiting[0] > 48 * 1024
+
+
+@posix
+@pytest.mark.parametrize("unread", [40, 150])
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, None])
+def test_a_client_that_leaves_answers_unread_cannot_keep_it_alive(end: signal.Signals | None, unread: int) -> None:
+    with started("--sandbox") as process:
+        exchange(process, *HANDSHAKE)
+        pipe(process.stdin).write(frame(*(request(n, "tools/list") for n in range(1, unread))))
+        pipe(process.stdin).flush()
+        until = time.monotonic() + PATIENCE_S
+        while not filled(pipe(process.stdout).fileno()) and time.monotonic() < until:
+            os.sched_yield()
+        if end is None:
+            pipe(process.stdin).close()
+        else:
+            process.send_signal(end)
+        # Nothing reads its output until it has ended.
         assert process.wait(PATIENCE_S) == 0
         assert pipe(process.stderr).read() == b""
 

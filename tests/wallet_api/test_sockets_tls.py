@@ -1,4 +1,4 @@
-"""What breaks inside TLS, on loopback: a reset is a broken connection there too, and only a bad certificate is TLS's."""
+"""What breaks inside TLS, on loopback: a reset is a broken connection there as well, a bad certificate is not."""
 
 from __future__ import annotations
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from types import FrameType
 from typing import TYPE_CHECKING, cast
 
@@ -49,9 +51,11 @@ async def serve(server: Server[None]) -> None:
     """Serve one connection over the process's stdin and stdout."""
     from mcp.server.stdio import stdio_server
 
-    lines = LineReader(0)
+    # The SDK points fd 1 elsewhere while it serves.
+    output = os.dup(1)
+    lines = LineReader(0, on_end=lambda: leave_in_time(output))
     with anyio.CancelScope() as scope:
-        _end_on_signals(scope)
+        _end_on_signals(scope, output)
         lines.start()
         # The SDK's own reader blocks in readline on a private copy of fd 0 and outlives every signal.
         stdin = cast("anyio.AsyncFile[str]", lines)
@@ -63,11 +67,47 @@ async def serve(server: Server[None]) -> None:
             scope.cancel()
 
 
-def _end_on_signals(scope: anyio.CancelScope) -> None:
+_FINISH_S = 0.8
+"""After the end of the input or a signal, for answers that are on their way."""
+
+_LONGEST_FINISH_S = 5.0
+"""The same where the client still reads."""
+
+
+def leave_in_time(output: int) -> None:
+    """End the process with status 0, unless it ends by itself.
+
+    A client that no longer reads its `output` leaves the SDK's writer in a blocking write that nothing can cancel.
+    One that does read gets what is due to it first.
+    """
+
+    def wait() -> None:
+        ending = time.monotonic() + _LONGEST_FINISH_S
+        time.sleep(_FINISH_S)
+        while time.monotonic() < ending and _has_room(output):
+            time.sleep(0.1)
+        os._exit(0)
+
+    threading.Thread(target=wait, name="end", daemon=True).start()
+
+
+def _has_room(fd: int) -> bool:
+    """Whether a write would not block, as far as this system can tell."""
+    try:
+        return bool(select.select([], [fd], [], 0)[1])
+    except (OSError, ValueError):
+        return False
+
+
+def _end_on_signals(scope: anyio.CancelScope, output: int) -> None:
+    def end() -> None:
+        scope.cancel()
+        leave_in_time(output)
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         try:
-            loop.add_signal_handler(number, scope.cancel)
+            loop.add_signal_handler(number, end)
         except NotImplementedError:
             # Windows has no handlers on the loop; there Ctrl-C raises and a terminated process just ends.
             return
@@ -76,12 +116,19 @@ def _end_on_signals(scope: anyio.CancelScope) -> None:
 _MAX_WAITING = 64
 """Lines read ahead; further ones stay in the pipe, where they slow the client down instead of filling memory."""
 
+_STUCK_S = 0.5
+"""Without room for a line for so long, it is looked whether anybody is left at the other end."""
+
 
 class LineReader:
-    """Lines of a file descriptor as an asynchronous iterator, read by a daemon thread that nobody has to join."""
+    """Lines of a file descriptor as an asynchronous iterator, read by a daemon thread that nobody has to join.
 
-    def __init__(self, fd: int) -> None:
+    `on_end` is called from that thread when the input has ended, also where nobody takes the lines before it.
+    """
+
+    def __init__(self, fd: int, on_end: Callable[[], object] = lambda: None) -> None:
         self._fd = fd
+        self._on_end = on_end
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._room = threading.Semaphore(_MAX_WAITING)
         self._loop = asyncio.get_running_loop()
@@ -114,6 +161,7 @@ class LineReader:
             if rest.strip():
                 self._put(rest.decode(errors="replace"))
             self._put(None)
+            self._on_end()
         except RuntimeError:
             # The loop is gone: the process is ending.
             return
@@ -126,5 +174,15 @@ class LineReader:
             return b""
 
     def _put(self, line: str | None) -> None:
-        self._room.acquire()
+        while not self._room.acquire(timeout=_STUCK_S):
+            if self._has_ended():
+                self._on_end()
         self._loop.call_soon_threadsafe(self._lines.put_nowait, line)
+
+    def _has_ended(self) -> bool:
+        """Whether the other end was closed, even if there is still something to be read."""
+        if not hasattr(select, "poll"):
+            return False
+        poller = select.poll()
+        poller.register(self._fd, select.POLLIN)
+        return any(event & (select.POLLHUP | select.POLLERR) for _, event in poller.poll(0))
