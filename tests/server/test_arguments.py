@@ -45,6 +45,27 @@ def refused(arguments: dict[str, Any]) -> ArgumentProblem:
     return caught.value
 
 
+@pytest.mark.parametrize(
+    ("given", "field", "meant", "corrected"),
+    [
+        ({"addres": "x"}, "addres", "address", {"address": "x"}),
+        ({"Address": "x", "Count": "500"}, "Address", "address", {"address": "x", "count": 100}),
+        ({"address": "x", "pageCount": 7, "deap": True}, "pageCount", "", {"address": "x", "deep": True}),
+        ({"address": "x", "adress": "y"}, "adress", "", {"address": "x"}),
+        ({"adress": "x", "addres": "y"}, "adress", "address", {"address": "y"}),
+        ({"wallet": "x"}, "wallet", "", None),
+        ({"addres": KEY}, "addres", "address", None),
+    ],
+)
+def test_a_mistyped_name_is_told_before_what_it_leaves_out(
+    given: dict[str, Any], field: str, meant: str, corrected: dict[str, Any] | None
+) -> None:
+    with pytest.raises(ArgumentProblem) as caught:
+        read_arguments(_Input, given)
+    assert (caught.value.field, caught.value.corrected) == (field, corrected)
+    assert (f"; {meant} may be meant; " in caught.value.rule) is bool(meant)
+
+
 @pytest.mark.parametrize("value", [50, 50.0, "50", " 50 ", "050"])
 def test_a_whole_number_may_be_written_in_three_ways(value: object) -> None:
     assert read_arguments(_Input, {"address": "x", "count": value}).count == 50

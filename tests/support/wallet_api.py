@@ -39,6 +39,13 @@ def within(seconds: float) -> float:
     return loop_time() + seconds
 
 
+class AtOnce(random.Random):
+    """Draws no backoff at all."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return a
+
+
 def make_config(
     *,
     api_key: str = SANDBOX_API_KEY,

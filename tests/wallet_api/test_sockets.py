@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from tests.support.wallet_api import make_config
+from tests.support.wallet_api import AtOnce, make_config
 from wallet_mcp.wallet_api.endpoints import WalletApi
 from wallet_mcp.wallet_api.errors import ApiError, Code
 from wallet_mcp.wallet_api.transport import MAX_BODY, Transport
@@ -192,3 +192,33 @@ async def test_only_the_first_request_of_a_connection_is_on_a_fresh_one() -> Non
         assert server.connections == 1
         assert server.heads[0].startswith(b"GET /build/x HTTP/1.1\r\n")
         assert b"accept-encoding: identity\r\n" in server.heads[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "attempts"),
+    [
+        ("407 Proxy Authentication Required", "proxy", 1),
+        ("403 Forbidden", "proxy", 1),
+        ("502 Bad Gateway", "connection", 4),
+    ],
+)
+async def test_a_proxy_that_refuses_is_for_the_operator_and_one_that_fails_is_tried_again(
+    status: str, code: Code, attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(writer: asyncio.StreamWriter) -> None:
+        writer.write(head("content-length: 0", status=status))
+
+    async with serving(refuse) as proxy:
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, proxy.base_url.removesuffix("/build"))
+        api = WalletApi(make_config(base_url="https://api.invalid/build"), rng=AtOnce())
+        with pytest.raises(ApiError) as raised:
+            await api.supported_chains(deadline=asyncio.get_running_loop().time() + 20)
+        await api.close()
+    assert (raised.value.code, raised.value.attempts) == (code, attempts)
+    assert all(line.startswith(b"CONNECT api.invalid:443 ") for line in proxy.heads), "nothing signed left"
+    if code == "proxy":
+        assert raised.value.received == f"the proxy answered HTTP {status[:3]}"
+        assert not raised.value.sent

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ipaddress
-import random
 import socket
 import ssl
 import struct
@@ -20,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.support.wallet_api import make_config
+from tests.support.wallet_api import AtOnce, make_config
 from wallet_mcp.wallet_api.endpoints import WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
 
@@ -117,13 +116,6 @@ async def serving(broken: Break, context: ssl.SSLContext | None) -> AsyncIterato
     finally:
         server.close()
         await server.wait_closed()
-
-
-class AtOnce(random.Random):
-    """Draws no backoff at all."""
-
-    def uniform(self, a: float, b: float) -> float:
-        return a
 
 
 async def failure(base_url: str, transport: httpx.AsyncBaseTransport | None) -> ApiError:

@@ -6,9 +6,10 @@ comes with its rule and, where it can be computed, with the corrected call.
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -144,12 +145,15 @@ def _problem(model: type[ToolInput], given: dict[str, Any], error: ValidationErr
     errors = error.errors(include_url=False, include_context=False)
     rules = rules_of(model)
     corrected = _corrected(model, given, errors)
-    first = errors[0]
+    # A mistyped name is the cause of what seems to be left out, so it is told first.
+    first = next((found for found in errors if found["type"] == "extra_forbidden"), errors[0])
     name = str(first["loc"][0])
     known = ", ".join(rules) or "none"
     if first["type"] == "extra_forbidden":
         unknown = WITHHELD if _may_be_secret("", name) else clean(name, _ECHOED).text
-        rule = f"this tool has no argument of that name; its arguments are {known}"
+        meant = _meant(name, rules, given)
+        hint = f"; {meant} may be meant" if meant else ""
+        rule = f"this tool has no argument of that name{hint}; its arguments are {known}"
         return ArgumentProblem(unknown, rule, "", corrected)
     indices = [part for part in first["loc"][1:] if isinstance(part, int)]
     place = name + "".join(f"[{index}]" for index in indices)
@@ -168,6 +172,13 @@ def _corrected(model: type[ToolInput], given: dict[str, Any], errors: list[Error
     """The call with all its faults mended; None where one cannot be, or the call holds what must not be repeated."""
     if without_secrets(given) != given:
         return None
+    renamed = {_meant(name, model.model_fields, given) or name: value for name, value in given.items()}
+    if renamed != given:
+        try:
+            model.model_validate(renamed)
+        except ValidationError as error:
+            return _corrected(model, renamed, error.errors(include_url=False, include_context=False))
+        return renamed
     corrected = dict(given)
     properties = tool_schema(model, "validation")["properties"]
     # An optional argument has an error for each of its two types: the first is about the one it should have.
@@ -179,6 +190,14 @@ def _corrected(model: type[ToolInput], given: dict[str, Any], errors: list[Error
     except ValidationError:
         return None
     return corrected
+
+
+def _meant(name: str, known: Collection[str], given: Mapping[str, Any]) -> str:
+    """The argument that an unknown name is a slip of, "" where there is none or it is given, too."""
+    if name in known:
+        return ""
+    close = difflib.get_close_matches(name.lower(), [ours for ours in known if ours not in given], 1, 0.72)
+    return close[0] if close else ""
 
 
 def _correct(name: str, kind: str, arguments: dict[str, Any], properties: JsonSchema) -> bool:

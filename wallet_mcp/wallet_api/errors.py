@@ -24,7 +24,7 @@ TransportCode = Literal[
     "refused",  # nothing listens at the address
     "tls",  # no trusted TLS connection
     "connection",  # the connection broke or never came up, for another reason
-    "proxy",  # a proxy variable names a proxy that cannot be used
+    "proxy",  # a proxy variable names a proxy that cannot be used, or that refuses
     "redirect",  # a 3xx answer; following one would send a signed request elsewhere
     "not_json",  # an answer that is no JSON: a proxy's or a captive portal's page, an empty or cut-off body
     "unexpected_answer",  # JSON, but none of the known envelopes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import ssl
 import zlib
@@ -97,6 +98,12 @@ class Transport:
                         await response.aclose()
         except TimeoutError:
             raise ApiError(code="timeout", received=f"no complete answer within {timeout_s:.3g} s") from None
+        except httpx.ProxyError as error:
+            # The library tells a refused CONNECT as "407 Proxy Authentication Required".
+            refusal = re.match(r"4[0-9][0-9]\b", str(error))
+            if refusal is None:
+                raise ApiError(code=name_failure(error)) from None
+            raise ApiError(code="proxy", received=f"the proxy answered HTTP {refusal[0]}") from None
         except (httpx.HTTPError, OSError) as error:
             # The cause is dropped on purpose: its text can hold the URL with the address asked about.
             raise ApiError(code=name_failure(error)) from None
