@@ -171,6 +171,10 @@ NO_TIMES: tuple[object, ...] = ("secret", "-1", "NaN", "Infinity", "1e14", "1_74
         (WireBalancePage, {"tokenAssets": [{}, {"symbol": True}]}, "1/tokenAssets/1/symbol"),
         (WireHistory, {"transactionList": [{"from": [{"amount": []}]}]}, "1/transactionList/0/from/0/amount"),
         (WireHistory, {"cursor": {}}, "1/cursor"),
+        (WireHistory, {"cursor": "", "transactions": [{"txHash": "0xa"}]}, "1"),
+        (WireBalancePage, {"page": 1, "tokens": [{"balance": "1"}]}, "1"),
+        (WireBalancePage, {"binanceChainId": "1", "symbol": "ETH", "balance": "1"}, "1"),
+        (WireHistory, {"binanceChainId": "1", "txHash": "0xa", "from": [], "to": []}, "1"),
         *((WireDetail, {"txTime": value}, "1/txTime") for value in NO_TIMES),
     ],
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from wallet_mcp.wallet_api.errors import ApiError
@@ -84,6 +84,28 @@ class Wire(BaseModel):
     )
 
 
+_FEW_FIELDS = 2
+"""An entry has three fields at most, a row at least twice as many."""
+
+
+class WireEntry(Wire):
+    """Base of what holds one list: it may be absent, but not while a list of another name has come instead."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _holds_its_list(cls, data: object) -> object:
+        # Without this an API that renames the list would be read as an empty wallet.
+        if isinstance(data, dict):
+            own = {name for name, field in cls.model_fields.items() if _Lists in field.metadata}
+            names = own | {to_camel(name) for name in own}
+            if not names & data.keys() and any(isinstance(value, list) and value for value in data.values()):
+                raise ValueError("a list of an unknown name")
+            known = {alias for name in cls.model_fields for alias in (name, to_camel(name))}
+            if len(data) > _FEW_FIELDS and not known & data.keys():
+                raise ValueError("a row where the entry around it belongs")
+        return data
+
+
 class WireChain(Wire):
     """A row of supported/chain (contract §3.1)."""
 
@@ -106,7 +128,7 @@ class WireToken(Wire):
     is_risk_token: Flag = None
 
 
-class WireBalancePage(Wire):
+class WireBalancePage(WireEntry):
     """An entry of all-token-balances-by-address (§3.2)."""
 
     page: Text = ""
@@ -140,7 +162,7 @@ class WireTransaction(Wire):
     hit_blacklist: Flag = None
 
 
-class WireHistory(Wire):
+class WireHistory(WireEntry):
     """An entry of transactions-by-address: the rows of one chain and the cursor to its next page (§3.4)."""
 
     cursor: Text = ""
