@@ -852,3 +852,19 @@ def test_a_number_out_of_range_is_corrected_into_it(value: int, low: int, high: 
         assert "corrected" not in failure.meta
     else:
         assert failure.meta["corrected"] == {"tool": "t", "arguments": {"limit": low if value < low else high}}
+
+
+@pytest.mark.parametrize("tool", ["wallet_check_setup", "wallet_list_chains"])
+@pytest.mark.parametrize("code", ["timeout", "too_large", "uri_too_long", 40001])
+def test_nobody_is_told_to_ask_for_less_where_nothing_was_asked_with(code: Code, tool: str) -> None:
+    call = CallContext(
+        tool=tool,
+        arguments={},
+        rules={},
+        upstream_names={},
+        algorithm="HMAC-SHA256",
+        base_url="https://a.invalid/build",
+    )
+    text = explain(ApiError(code=code, endpoint="supported_chains", attempts=1), call).text
+    assert text.startswith(f"Error {code}: ")
+    assert not [word for word in ("fewer", "smaller", "for less", "cursor", "page_size") if word in text]

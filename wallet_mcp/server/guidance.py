@@ -121,7 +121,10 @@ def _explain_api_error(error: ApiError, call: CallContext) -> Failure:
         error = replace(error, message=error.message.replace(call.api_key.get_secret_value(), "(API key)"))
     remedy = remedy_for(error.code)
     story = _Story(remedy, call, {"code": _shown_code(error.code)})
-    if remedy.advice.kind == "parameter":
+    if error.endpoint == "supported_chains":
+        # Its request takes no parameter (contract §3.1), whatever the call was given.
+        story.cases.append("no_arguments")
+    elif remedy.advice.kind == "parameter":
         story.tell_refused_parameter(error)
     if call.tool in remedy.cases:
         story.tell_narrower()
@@ -162,10 +165,6 @@ class _Story:
 
     def tell_refused_parameter(self, error: ApiError) -> None:
         call = self.call
-        if error.endpoint == "supported_chains":
-            # Its request takes no parameter (contract §3.1), whatever the call was given.
-            self.cases.append("no_arguments")
-            return
         names = (call.rules, call.upstream_names)
         fault = upstream_argument_fault(error.message, call.tool, call.arguments, *names, call.defaults)
         if fault is not None:
