@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wallet_mcp.cli import client_files
-from wallet_mcp.cli.client_files import NameTaken, NotEdited, is_ours, read_text, replace_file, save, with_entry
+from wallet_mcp.cli.client_files import NameTaken, NotEdited, read_text, replace_file, save, with_entry
 from wallet_mcp.cli.clients import Entry
 
 PATH = Path("mcp.json")
@@ -113,24 +113,15 @@ def test_settings_of_an_older_entry_that_are_no_object_are_dropped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "ours"),
+    "other",
     [
-        ({"command": "wallet-mcp"}, True),
-        ({"command": "/a/b/wallet-mcp", "args": ["--sandbox"]}, True),
-        ({"command": "C:\\venv\\Scripts\\wallet-mcp.exe"}, True),
-        ({"command": "python", "args": ["-m", "wallet_mcp"]}, True),
-        ({"command": "python", "args": ["-m", "wallet_mcp_other"]}, False),
-        ({"command": "npx", "args": ["my-wallet-mcp"]}, False),
-        ({"command": "npx", "args": "wallet_mcp"}, False),
-        ({"url": "https://example.org/wallet-mcp"}, False),
-        ({}, False),
+        {"command": "npx"},
+        {"command": "npx", "args": ["-y", "@acme/wallet-mcp"], "env": {"TOKEN": "canary"}},
+        {"command": "uv", "args": ["--directory", "/home/u/src/wallet-mcp", "run", "server.py"]},
+        "text",
+        3,
     ],
 )
-def test_which_entries_are_ours(entry: dict[str, object], ours: bool) -> None:
-    assert is_ours(entry) is ours
-
-
-@pytest.mark.parametrize("other", [{"command": "npx"}, "text", 3])
 def test_a_foreign_server_of_the_same_name_is_not_replaced(other: object) -> None:
     with pytest.raises(NameTaken, match="--name"):
         edited(json.dumps({KEY: {"wallet": other}}))

@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -41,6 +42,8 @@ ED25519 = {"WALLET_MCP_API_KEY": SANDBOX_ED25519_API_KEY, "WALLET_MCP_PRIVATE_KE
 ED25519_BODY = SANDBOX_ED25519_PRIVATE_KEY.splitlines()[1]
 PROXY = {"HTTPS_PROXY": "http://proxy.invalid:3128"}
 CUSTOM = {"WALLET_MCP_BASE_URL": "https://wallet.invalid/build"}
+NO_ROUTE = b'{"code":404,"message":"route not found"}'
+SUCCESS = b'{"code":0,"msg":"success","data":[],"timestamp":1,"success":true}'
 BEFORE_PROBE = ("settings", "secrets", "clock", "dns", "connection")
 
 
@@ -295,6 +298,43 @@ async def test_trials_end_where_the_api_has_had_enough() -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        (0, "accepted"),
+        (40001, "accepted"),
+        (40104, "accepted"),
+        (40301, "accepted"),
+        (40304, "accepted"),
+        (40102, "refused"),
+        (40101, "not told"),
+        (40103, "not told"),
+        (42900, "not told"),
+        (50000, "not told"),
+        (50001, "not told"),
+        (40099, "not told"),
+        (404, "not told"),
+    ],
+)
+async def test_only_what_comes_after_the_signature_s_check_convicts(code: int, outcome: str) -> None:
+    # The one trial signs without /build.
+    diagnosis = await examined(answering(40101, 40102, code), GOOD, deep=True)
+    assert diagnosis.probe is not None
+    (tried,) = diagnosis.probe.tried
+    assert tried.outcome == outcome
+    assert culprits(diagnosis) == {"signed probe": ("api_changed",) if outcome == "accepted" else UNKNOWN}
+    words = {"accepted": "Accepted", "refused": "Refused too", "not told": "Not told"}[outcome]
+    assert f" {words}: signed without /build." in diagnosis.checks[5].said
+    (trial,) = [diagnosis.as_json()["trials"]]
+    assert isinstance(trial, list)
+    assert trial[0].get("accepted") == {"accepted": True, "refused": False}.get(outcome)
+
+
+async def test_a_trial_that_told_nothing_leaves_both_algorithms_open() -> None:
+    diagnosis = await examined(answering(40101, 40102, 50001, 40102), GOOD | WRONG | BOTH, deep=True)
+    assert culprits(diagnosis)["signed probe"] == UNKNOWN
+
+
+@pytest.mark.parametrize(
     ("offset", "side"), [(3600.0, "behind"), (-3600.0, "ahead of"), (6.0, "behind"), (-6.0, "ahead of")]
 )
 async def test_a_clock_that_is_off_is_the_only_culprit(offset: float, side: str) -> None:
@@ -322,6 +362,15 @@ async def test_a_clock_within_the_window_passes(offset: float) -> None:
         (page(404), GOOD, {}, ("api_changed",)),
         (page(404), GOOD | CUSTOM, {}, ("base_url_wrong",)),
         (page(200, b"[]"), GOOD, {}, ("login_page",)),
+        (page(404, NO_ROUTE), GOOD | CUSTOM, {}, ("base_url_wrong", "login_page")),
+        (page(200, NO_ROUTE), GOOD | {"WALLET_MCP_BASE_URL": "http://127.0.0.1/build"}, {}, ("base_url_wrong",)),
+        (page(404, NO_ROUTE), GOOD, PROXY, ("proxy_page", "login_page")),
+        (page(404, NO_ROUTE), GOOD, {}, ("api_changed",)),
+        (page(200, b'{"code":1000000,"msg":"x"}'), GOOD | CUSTOM, {}, ("base_url_wrong", "login_page")),
+        (page(200, b'{"code":-40101,"msg":"x"}'), GOOD | CUSTOM, {}, ("base_url_wrong", "login_page")),
+        (page(200, SUCCESS), GOOD | CUSTOM, {}, ("base_url_wrong", "login_page")),
+        (page(200, SUCCESS), GOOD, PROXY, ("proxy_page", "login_page")),
+        (page(200, SUCCESS), GOOD, {}, ("api_changed",)),
         (page(200, b"x", **{"content-length": "99999999"}), GOOD, {}, ("login_page",)),
     ],
 )
@@ -369,8 +418,15 @@ async def test_the_embedded_sandbox_needs_no_way_and_no_key() -> None:
     assert "sandbox" in diagnosis.checks[0].said
 
 
-ENTRY = FoundEntry(CURSOR, CURSOR, "wallet", "wallet-mcp", (), GOOD)  # type: ignore[arg-type]
-OTHER = FoundEntry(CURSOR, CURSOR, "other", "wallet-mcp", (), {})  # type: ignore[arg-type]
+def entry_of(env: Mapping[str, str], *args: str, command: str = "wallet-mcp") -> FoundEntry:
+    return FoundEntry(CURSOR, Path("mcp.json"), "wallet", command, args, env)
+
+
+ENTRY, OTHER = entry_of(GOOD), entry_of({})
+IN_A_CONTAINER = entry_of(
+    {}, "run", "-e", "WALLET_MCP_API_KEY_FILE=/keys/api-key", "wallet-mcp", command="/usr/bin/docker"
+)
+NINE = {"WALLET_MCP_DEADLINE_S": "9"}
 BROKEN = UnreadableFile(CURSOR, CURSOR, "")  # type: ignore[arg-type]
 
 
@@ -378,8 +434,14 @@ BROKEN = UnreadableFile(CURSOR, CURSOR, "")  # type: ignore[arg-type]
     ("environment", "entries", "taken", "noted"),
     [
         ({"A": "1"} | WRONG, [ENTRY], {"A": "1"} | WRONG, False),
-        ({"A": "1", "WALLET_MCP_DEADLINE_S": "9"}, [BROKEN, OTHER, ENTRY], {"A": "1"} | GOOD, True),
+        ({"A": "1"}, [BROKEN, OTHER, ENTRY], {"A": "1"} | GOOD, True),
+        ({"WALLET_MCP_SANDBOX": " "}, [ENTRY], GOOD, True),
+        ({"A": "1", **NINE}, [ENTRY], {"A": "1", **NINE} | GOOD, True),
+        (NINE, [entry_of({"WALLET_MCP_DEADLINE_S": "3"} | GOOD)], NINE | GOOD, True),
         ({"A": "1"}, [OTHER, BROKEN], {"A": "1"}, False),
+        ({}, [entry_of(GOOD, "--sandbox")], GOOD | {"WALLET_MCP_SANDBOX": "1"}, True),
+        ({}, [IN_A_CONTAINER, ENTRY], GOOD, True),
+        ({}, [entry_of(GOOD, "run", "-e", "WALLET_MCP_DEADLINE_S=9", "wallet-mcp", command="docker")], {}, False),
     ],
 )
 async def test_settings_of_a_client_are_checked_where_the_terminal_has_none(
@@ -390,6 +452,39 @@ async def test_settings_of_a_client_are_checked_where_the_terminal_has_none(
     assert bool(notes) is noted
     diagnosis = await examined(stand_in(), settings, notes=notes)
     assert any("those of Cursor" in check.said for check in diagnosis.checks) is noted
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"WALLET_MCP_SANDBOX": "1"}, "WALLET_MCP_SANDBOX"),
+        ({"WALLET_MCP_SANDBOX": "0"}, "WALLET_MCP_SANDBOX"),
+        (CUSTOM, "WALLET_MCP_BASE_URL"),
+        (CUSTOM | {"WALLET_MCP_SANDBOX": "1"} | NINE, "WALLET_MCP_BASE_URL and WALLET_MCP_SANDBOX"),
+    ],
+)
+async def test_a_terminal_that_says_where_requests_go_gets_no_client_s_key(
+    environment: dict[str, str], named: str
+) -> None:
+    settings, notes = settings_to_check(environment, [ENTRY])
+    assert settings == environment
+    assert notes == (f"The key of Cursor, entry 'wallet', is not used: this terminal sets {named}.",)
+    app = stand_in()
+    await examined(app, settings, notes=notes)
+    assert {seen.api_key for seen in app.requests} <= {""}
+
+
+async def test_whoever_chose_the_sandbox_gets_no_client_s_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def clients(*_: object) -> list[Check]:
+        return []
+
+    monkeypatch.setattr("wallet_mcp.cli.client_checks.check_clients", clients)
+    monkeypatch.setattr("wallet_mcp.cli.client_places.find_entries", lambda here: [ENTRY])
+    for name in ("API_KEY", "SECRET_KEY", "PRIVATE_KEY", "SANDBOX", "BASE_URL"):
+        monkeypatch.delenv(f"WALLET_MCP_{name}", raising=False)
+    diagnosis = await doctor_module._doctor(False, True)
+    assert diagnosis.healthy
+    assert "Cursor" not in str(diagnosis.as_json())
 
 
 def shown(diagnosis: Diagnosis, monkeypatch: pytest.MonkeyPatch, **options: bool) -> int:
@@ -425,7 +520,7 @@ def test_printed_are_lines_a_fix_and_what_deep_would_do(
     assert shown(Diagnosis(refused.checks, refused.probe), monkeypatch) == 1
     printed = capsys.readouterr().out
     assert "\n        fix:          These cannot be told apart from here; check in this order: (1) " in printed
-    assert "`wallet-mcp doctor --deep` signs the request" in printed
+    assert "`wallet-mcp doctor --deep` signs the request in up to five other ways, which narrows" in printed
     assert printed.splitlines()[-1].startswith(
         "        tried:        signed without /build: refused (40102). Signed: "
     )
@@ -457,7 +552,7 @@ async def test_a_transport_that_cannot_be_made_is_a_failed_connection() -> None:
 
     bench = Bench(PROXY, wall=wall_clock, transport=Proxied())
     diagnosis = await diagnose(GOOD, bench, deep=False)
-    assert culprits(diagnosis) == {"connection": ("proxy_page", "no_network")}
+    assert culprits(diagnosis) == {"connection": ("proxy_page",)}
     assert "HTTPS_PROXY" in str(diagnosis.as_json())
     assert "canary" not in str(diagnosis.as_json())
     assert "proxy.invalid" not in str(diagnosis.as_json())

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -256,6 +257,72 @@ async def test_the_settings_of_an_entry(env: dict[str, str], found: list[tuple[s
     checks = await found_in(entry_of(tmp_path, ANSWERS, **env))
     assert [check.culprits for check in checks] == found
     assert "canary" not in str(checks)
+
+
+CONTAINER = f"""#!{sys.executable}
+{textwrap.dedent(ANSWERS)}"""
+FILES = [f"-eWALLET_MCP_{name}_FILE=/keys/x" for name in ("API_KEY", "SECRET_KEY")]
+
+
+def container_of(tmp_path: Path, *words: str, **env: str) -> FoundEntry:
+    """An entry of Cursor, read from its file, that starts a stand-in for docker."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(CONTAINER)
+    program.chmod(0o755)
+    entry = {"command": str(program), "args": ["run", "-i", "--rm", *words], "env": env}
+    written(CURSOR, tmp_path, {"mcpServers": {"wallet": entry}})
+    (found,) = find_entries(here(tmp_path))
+    assert isinstance(found, FoundEntry)
+    return found
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in is a script")
+@pytest.mark.parametrize(
+    ("words", "env", "found"),
+    [
+        (["-e", "WALLET_MCP_SANDBOX=1", "wallet-mcp"], {}, [()]),
+        (["wallet-mcp", "--sandbox"], {}, [()]),
+        (["-e", "WALLET_MCP_SANDBOX", "wallet-mcp"], {"WALLET_MCP_SANDBOX": "1"}, [()]),
+        ([*FILES, "-v", "/home/u/.config/wallet-mcp:/keys:ro", "wallet-mcp"], {}, [()]),
+        (["--env-file", "/home/u/wallet.env", "wallet-mcp"], {}, [()]),
+        (["wallet-mcp"], {"WALLET_MCP_SANDBOX": "1"}, [("credentials_missing",)]),
+        ([FILES[0], "wallet-mcp"], {}, [("credentials_missing",)]),
+        ([*FILES, "-e", "WALLET_MCP_DEADLINE_S=soon", "wallet-mcp"], {}, [("setting",)]),
+        (
+            ["-e", "WALLET_MCP_API_KEY=k", "-e", "WALLET_MCP_SECRET_KEY=canary", "wallet-mcp"],
+            {},
+            [("client_secret",), ()],
+        ),
+    ],
+)
+async def test_a_container_s_entry_is_judged_by_what_is_handed_in(
+    words: list[str], env: dict[str, str], found: list[tuple[str, ...]], tmp_path: Path
+) -> None:
+    checks = await found_in(container_of(tmp_path, *words, **env))
+    assert [check.culprits for check in checks] == found
+    assert "canary" not in str(checks)
+
+
+@pytest.mark.anyio
+async def test_the_sandbox_may_be_chosen_by_a_word(tmp_path: Path) -> None:
+    entry = replace(entry_of(tmp_path), args=("-m", "wallet_mcp", "--sandbox"))
+    (check,) = await found_in(entry)
+    assert check.status == "ok"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"command": "npx", "args": ["-y", "@acme/wallet-mcp"], "env": {"TOKEN": "canary"}},
+        {"command": "uv", "args": ["--directory", "/home/u/src/wallet-mcp", "run", "server.py"]},
+        {"command": "docker", "args": ["run", "--name", "wallet-mcp", "acme/other"]},
+    ],
+)
+def test_servers_of_a_like_name_are_not_taken_for_ours(entry: dict[str, object], tmp_path: Path) -> None:
+    written(CURSOR, tmp_path, {"mcpServers": {"wallet-mcp": entry}})
+    assert find_entries(here(tmp_path)) == []
 
 
 @pytest.mark.anyio

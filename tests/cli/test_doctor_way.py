@@ -128,7 +128,8 @@ async def test_a_proxy_that_answers_with_its_own_page(monkeypatch: pytest.Monkey
         environment = {"HTTPS_PROXY": f"http://127.0.0.1:{port}"}
         monkeypatch.setenv("HTTPS_PROXY", environment["HTTPS_PROXY"])
         diagnosis = await diagnose(at("https://wallet.invalid/build"), Bench(environment), deep=False)
-    assert culprits(diagnosis) == {"connection": ("proxy_page", "no_network")}
+    assert culprits(diagnosis) == {"connection": ("proxy_page",)}
+    assert "the proxy answered HTTP 407" in str(diagnosis.as_json())
     assert statuses(diagnosis)["dns"] == "skipped"
 
 

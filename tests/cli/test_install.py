@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -23,7 +24,9 @@ from wallet_mcp.cli.clients import CLIENTS, Surroundings
 from wallet_mcp.cli.handshake import Handshake, NoHandshake
 from wallet_mcp.cli.install import Options, entry_for, install
 from wallet_mcp.cli.key_files import NoKey
+from wallet_mcp.sandbox.app import SANDBOX_ED25519_PRIVATE_KEY
 from wallet_mcp.server.tools import TOOLS
+from wallet_mcp.settings import load_settings
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the stand-ins are scripts")
 
@@ -168,6 +171,16 @@ def test_a_foreign_server_of_this_name_stays(place: Place, hands: Hands) -> None
     assert json.loads(place.cursor.read_text())["mcpServers"]["wallet-2"] == SANDBOX
 
 
+def test_a_package_of_a_like_name_is_somebody_else_s(place: Place, hands: Hands) -> None:
+    theirs = {"command": "npx", "args": ["-y", "@acme/wallet-mcp"], "env": {"ACME_TOKEN": "canary"}}
+    text = json.dumps({"mcpServers": {"wallet": theirs}})
+    place.has(place.cursor, text)
+    assert place.install("cursor", sandbox=True) == 1
+    assert "--name" in place.err
+    assert place.files() == {".cursor/mcp.json": text}
+    assert hands == []
+
+
 def test_a_client_that_was_never_started_here_gets_no_folder(place: Place, hands: Hands) -> None:
     assert place.install("claude-desktop", sandbox=True) == 1
     assert "Start Claude Desktop once and run this again." in place.err
@@ -223,6 +236,8 @@ def test_a_client_with_a_command_gets_the_server_through_it(
         ("wallet\n  command: /venv/bin/wallet-mcp", True),
         ('{"args": ["-m", "wallet_mcp"]}', True),
         ("wallet-mcp:\n  Command: npx my-wallet_mcp", False),
+        ("Server 'wallet-mcp':\n  Command: npx\n  Args: -y @acme/wallet-mcp", False),
+        ("wallet_mcp:\n  Command: uv\n  Args: --directory /home/u/src/wallet-mcp run server.py", False),
     ],
 )
 def test_a_server_of_this_name_is_replaced_only_if_it_is_ours(
@@ -303,6 +318,63 @@ def test_the_key_that_was_stored_serves_the_next_client(place: Place, hands: Han
     assert place.install("cursor") == 0
     assert f"The key is read from {place.keys}/api-key" in place.out
     assert {name: text for name, text in place.files().items() if "wallet-mcp" in name} == before
+
+
+PEM_KEY = {"WALLET_MCP_API_KEY": "id-b", "WALLET_MCP_PRIVATE_KEY": SANDBOX_ED25519_PRIVATE_KEY}
+
+
+def test_a_key_of_the_other_kind_says_what_is_gone_and_who_has_to_be_set_up_again(place: Place, hands: Hands) -> None:
+    place.has(place.cursor, "{}")
+    desktop = place.has(place.home / ".config" / "Claude" / "claude_desktop_config.json", "{}")
+    FakeClient(place.bin, "codex", [Reply(["mcp", "get"], 1)])
+    assert place.install("cursor", environment=KEYS) == 0
+    assert place.install("cursor", name="w2") == 0
+    assert place.install("claude-desktop") == 0
+    assert "gone" not in place.out
+    before = place.files()
+    assert place.install("cursor", environment=PEM_KEY, dry_run=True) == 0
+    assert f"Would remove what is left of the key before: {place.keys}/secret-key." in place.out
+    assert place.out.count("That client still names a file that would be gone; run: ") == 2
+    assert place.files() == before
+    assert place.install("cursor", environment=PEM_KEY) == 0
+    assert not (place.keys / "secret-key").exists()
+    assert f"Removed what is left of the key before: {place.keys}/secret-key." in place.out
+    commands = re.findall("is gone; run: (.*)", place.out)
+    assert commands == ["wallet-mcp install claude-desktop", "wallet-mcp install cursor --name w2"]
+    assert "need the new block: wallet-mcp install other" in place.out
+    # Following the words mends it, and the key of the next client is whole.
+    assert place.install("cursor", name="w2") == 0
+    assert place.install("claude-desktop") == 0
+    for file in (place.cursor, desktop):
+        for entry in json.loads(file.read_text())["mcpServers"].values():
+            settings = load_settings(entry["env"])
+            assert settings.credentials is not None
+            assert settings.credentials.algorithm == "Ed25519"
+            assert settings.credentials.api_key.get_secret_value() == "id-b"
+
+
+def test_also_where_the_client_refuses_it_is_told_what_is_gone(place: Place, hands: Hands) -> None:
+    place.has(place.cursor, "{}")
+    assert place.install("cursor", environment=KEYS) == 0
+    place.cursor.write_text(place.cursor.read_text().replace("{", "{ // mine", 1))
+    assert place.install("cursor", environment=PEM_KEY) == 1
+    assert "is gone; run: wallet-mcp install cursor\n" in place.out
+
+
+def test_a_private_key_file_that_is_copied_is_named(
+    place: Place, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = place.has(place.home / "b.pem", SANDBOX_ED25519_PRIVATE_KEY)
+    given = {"WALLET_MCP_API_KEY": "id-b", "WALLET_MCP_PRIVATE_KEY_FILE": str(file)}
+    assert place.install("other", environment=given) == 0
+    assert f"Copied from {file}: clients read the copy." in place.out
+    assert (place.keys / "private-key.pem").read_text() == SANDBOX_ED25519_PRIVATE_KEY.strip() + "\n"
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_that_the_key_itself_was_not_tried_is_said(place: Place, hands: Hands, sandbox: bool) -> None:
+    assert place.install("other", environment=KEYS, sandbox=sandbox) == 0
+    assert ("The key itself was not tried: `wallet-mcp doctor` tries it." in place.out) is not sandbox
 
 
 def test_a_key_file_that_others_can_read_is_pointed_out(place: Place, hands: Hands) -> None:

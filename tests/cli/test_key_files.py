@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from wallet_mcp.cli import key_files
+from wallet_mcp.cli.client_files import replace_file
 from wallet_mcp.cli.key_files import (
     ASK_KEY,
     ASK_PASSPHRASE,
@@ -26,6 +28,7 @@ from wallet_mcp.cli.key_files import (
     readable_by_others,
     store,
     stored_keys,
+    superseded,
 )
 from wallet_mcp.settings import load_settings
 
@@ -119,12 +122,18 @@ def test_what_is_not_given_is_asked_for(tmp_path: Path) -> None:
 def test_the_answer_may_be_the_path_of_a_private_key_and_its_passphrase_is_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "key.pem"
     file.write_text(pem())
-    plain = find_keys({}, tmp_path, answers(key="id", secret=str(file)))
-    assert plain.env["WALLET_MCP_PRIVATE_KEY_FILE"] == str(file)
-    assert values(plain) == {"api-key": "id"}
+    ours = tmp_path / "config"
+    plain = find_keys({}, ours, answers(key="id", secret=str(file)))
+    # A reference to it would combine with the key id of whatever key is stored next.
+    assert plain.env["WALLET_MCP_PRIVATE_KEY_FILE"] == str(ours / "private-key.pem")
+    assert values(plain) == {"api-key": "id", "private-key.pem": file.read_text().strip()}
+    assert plain.copied == (str(file),)
+    assert values(find_keys({}, ours, answers(key="id", secret=f"'{file}'"))) == values(plain)
     file.write_text(pem(BestAvailableEncryption(b"pass")))
-    locked = find_keys({}, tmp_path, answers(key="id", secret=str(file), passphrase="pass"))
-    assert values(locked) == {"api-key": "id", "private-key-passphrase": "pass"}
+    locked = find_keys({}, ours, answers(key="id", secret=str(file), passphrase="pass"))
+    assert set(values(locked)) == {"api-key", "private-key.pem", "private-key-passphrase"}
+    store(locked, ours)
+    assert load_settings(find_keys({}, ours, NO_QUESTION).env).usable
     with pytest.raises(NoKey, match="PASSPHRASE"):
         find_keys({}, tmp_path, answers(key="id", secret=str(file), passphrase="wrong"))
 
@@ -157,6 +166,79 @@ def test_a_stored_secret_is_never_combined_with_another_key(tmp_path: Path) -> N
     store(find_keys(HMAC, tmp_path, NO_QUESTION), tmp_path)
     keys = find_keys({"WALLET_MCP_API_KEY": "id-2"}, tmp_path, answers(secret="s-2"))
     assert values(keys) == {"api-key": "id-2", "secret-key": "s-2"}
+
+
+OTHER_KINDS = [
+    {"WALLET_MCP_API_KEY": "id-b", "WALLET_MCP_PRIVATE_KEY": "PEM"},
+    {"WALLET_MCP_API_KEY": "id-b", "WALLET_MCP_PRIVATE_KEY_FILE": "PEM_FILE"},
+    {"WALLET_MCP_API_KEY_FILE": "ID_FILE", "WALLET_MCP_PRIVATE_KEY": "PEM"},
+]
+
+
+@pytest.mark.parametrize("given", OTHER_KINDS)
+def test_a_key_of_the_other_kind_leaves_nothing_of_the_one_before(tmp_path: Path, given: dict[str, str]) -> None:
+    text = pem()
+    (tmp_path / "b.pem").write_text(text)
+    (tmp_path / "b.id").write_text("id-b")
+    stand_for = {"PEM": text, "PEM_FILE": str(tmp_path / "b.pem"), "ID_FILE": str(tmp_path / "b.id")}
+    given = {name: stand_for.get(value, value) for name, value in given.items()}
+    ours = tmp_path / "config"
+    first = find_keys(HMAC, ours, NO_QUESTION)
+    store(first, ours)
+    second = find_keys(given, ours, NO_QUESTION)
+    assert superseded(second, ours) == [ours / "secret-key"]
+    store(second, ours)
+    third = find_keys({}, ours, NO_QUESTION)
+    assert third.found_in == "stored"
+    settings = load_settings(third.env)
+    assert settings.credentials is not None
+    assert settings.credentials.algorithm == "Ed25519"
+    assert settings.credentials.api_key.get_secret_value() == "id-b"
+    assert {path.name for path in ours.iterdir()} == {"api-key", "private-key.pem"}
+    # And back, with a passphrase that is not left either.
+    (ours / "private-key-passphrase").write_text("p")
+    store(find_keys(HMAC, ours, NO_QUESTION), ours)
+    assert {path.name for path in ours.iterdir()} == {"api-key", "secret-key"}
+    assert load_settings(first.env).usable
+
+
+def test_a_key_that_lies_in_files_of_the_person_s_touches_none_of_ours(tmp_path: Path) -> None:
+    store(find_keys(HMAC, tmp_path, NO_QUESTION), tmp_path)
+    (tmp_path / "mine.pem").write_text(pem())
+    (tmp_path / "mine.id").write_text("id")
+    named = {
+        "WALLET_MCP_API_KEY_FILE": str(tmp_path / "mine.id"),
+        "WALLET_MCP_PRIVATE_KEY_FILE": str(tmp_path / "mine.pem"),
+    }
+    keys = find_keys(named, tmp_path, NO_QUESTION)
+    assert (keys.writes, keys.copied, superseded(keys, tmp_path)) == ({}, (), [])
+
+
+def test_a_file_of_ours_that_was_named_stays(tmp_path: Path) -> None:
+    store(find_keys(HMAC, tmp_path, NO_QUESTION), tmp_path)
+    named = {"WALLET_MCP_API_KEY_FILE": str(tmp_path / "api-key"), "WALLET_MCP_SECRET_KEY": "rotated"}
+    store(find_keys(named, tmp_path, NO_QUESTION), tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "api-key": "canary-id\n",
+        "secret-key": "rotated\n",
+    }
+
+
+@pytest.mark.parametrize("full_at", ["api-key", "secret-key"])
+def test_what_breaks_off_leaves_no_mixture(full_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(find_keys(HMAC, tmp_path, NO_QUESTION), tmp_path)
+    new = find_keys({"WALLET_MCP_API_KEY": "id-b", "WALLET_MCP_SECRET_KEY": "b"}, tmp_path, NO_QUESTION)
+    write = replace_file
+
+    def full(path: Path, content: bytes, mode: int) -> None:
+        if path.name == full_at:
+            raise OSError(28, "No space left on device")
+        write(path, content, mode)
+
+    monkeypatch.setattr(key_files, "replace_file", full)
+    with pytest.raises(NoKey, match="No space left"):
+        store(new, tmp_path)
+    assert stored_keys(tmp_path) is None
 
 
 def test_two_stored_secrets_leave_it_open_which_counts(tmp_path: Path) -> None:
@@ -214,11 +296,47 @@ def test_keys_that_cannot_work_are_refused_without_their_value(
         ({"key": "id", "secret": "-----BEGIN PRIVATE KEY-----"}, "give the path of that file"),
         ({"key": "id", "secret": "\0" * 5000}, "does not work"),
         ({"key": "id", "secret": "x" * 5000 + " y"}, "does not work"),
+        ({"key": "canary", "secret": "BX-canary"}, "has the form of a key id. Exchange the values"),
+        ({"key": "canary", "secret": "canary"}, "hold the same value. Copy the secret again"),
+        ({"key": "id", "secret": "'canary'"}, "begins and ends with a quote mark"),
+        ({"key": "id", "secret": "".join(pem().splitlines()[1:-1])}, "an Ed25519 private key without its PEM lines"),
     ],
 )
 def test_answers_that_are_no_key(tmp_path: Path, given: dict[str, str], told: str) -> None:
-    with pytest.raises(NoKey, match=told):
+    with pytest.raises(NoKey, match=told) as refused:
         find_keys({}, tmp_path, answers(**given))
+    assert "canary" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "~/keys/canary-typo.pem",
+        "~canary",
+        "/home/canary",
+        "./canary",
+        "../canary",
+        "..\\canary",
+        "C:\\keys\\canary",
+        "d:/canary",
+        "\\\\server\\canary",
+        "canary.pem",
+        "canary.KEY",
+        '"canary file.txt"',
+    ],
+)
+def test_the_path_of_a_file_that_is_not_there_is_no_secret(tmp_path: Path, answer: str) -> None:
+    with pytest.raises(NoKey, match="there is no such file") as refused:
+        find_keys({}, tmp_path, answers(key="id", secret=answer))
+    assert "canary" not in str(refused.value)
+    # Who means it can still say so.
+    assert find_keys({"WALLET_MCP_API_KEY": "id", "WALLET_MCP_SECRET_KEY": "/ab+c"}, tmp_path, NO_QUESTION).writes
+
+
+@pytest.mark.parametrize("secret", ["ab/cd+ef==", "a.b", "C3:x", "pem", "x.pem.y", "A" * 64])
+def test_secrets_that_only_remind_of_paths_are_taken(tmp_path: Path, secret: str) -> None:
+    assert values(find_keys({}, tmp_path, answers(key="id", secret=secret)))["secret-key"] == secret
 
 
 def test_a_plan_asks_nothing_and_names_the_same_files(tmp_path: Path) -> None:

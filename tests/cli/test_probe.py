@@ -21,16 +21,18 @@ from wallet_mcp.cli import probe as probe_module
 from wallet_mcp.cli.anonymise import to_base58
 from wallet_mcp.cli.probe import Options, Recording, Stopped, announcement, probe, record, target_of, write
 from wallet_mcp.cli.probe_plan import Target, questions
+from wallet_mcp.cli.probe_report import ProbeFolder
 from wallet_mcp.sandbox.app import SANDBOX_API_KEY, SANDBOX_SECRET_KEY, Fault, Sandbox
 from wallet_mcp.sandbox.replay import Replay
 from wallet_mcp.sandbox.world_wallets import WALLETS
 from wallet_mcp.settings import Settings, load_settings
 from wallet_mcp.wallet_api.endpoints import ApiConfig, TokenRef, WalletApi
-from wallet_mcp.wallet_api.signing import HmacSigner
+from wallet_mcp.wallet_api.signing import HEADER_API_KEY, HmacSigner
 
 NEVER = 1e9
 SIGNATURE = to_base58(bytes(range(1, 65)))
 RICH, HISTORY = WALLETS["rich"], WALLETS["history"]
+KEY_HEADER = HEADER_API_KEY.lower().encode()
 HEX = re.compile(r"0x[0-9a-fA-F]{40,}")
 
 
@@ -423,6 +425,74 @@ def test_a_folder_in_use_settings_and_refusals_are_told(
 
     monkeypatch.setattr(probe_module, "record", stopped)
     assert terminal.run("y") == 1
+    assert not terminal.folder.exists()
     monkeypatch.setattr(probe_module, "record", full)
     assert terminal.run("yes") == 1
     assert "(No space left on device)" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_sent(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("x")
+
+    async def sent(*_: Any) -> Recording:
+        raise AssertionError("a request was sent")
+
+    monkeypatch.setattr(probe_module, "record", sent)
+    assert terminal.run("y", out=str(tmp_path / "file" / "out")) == 1
+    assert "out cannot be written (Not a directory). Nothing was sent." in capsys.readouterr().err
+
+
+class Ended(Sandbox):
+    """A sandbox in which something happens at its ninth request."""
+
+    happens: Any
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and len(self.requests) == 8:
+            await self.happens(scope, receive, send)
+        await super().__call__(scope, receive, send)
+
+
+@pytest.mark.parametrize(("how", "status"), [("refused", 1), ("interrupted", None), ("no space", 1)])
+def test_what_was_found_before_the_end_is_kept(
+    how: str,
+    status: int | None,
+    terminal: Terminal,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def happens(scope: Any, receive: Any, send: Any) -> None:
+        fixtures = sorted(terminal.folder.glob("fixtures/*.json"))
+        # Each was written as it came.
+        assert len(fixtures) == 8
+        if how == "interrupted":
+            raise KeyboardInterrupt
+        if how == "no space":
+            monkeypatch.setattr(ProbeFolder, "add", no_space)
+        else:
+            scope["headers"] = [(name, b"x" if name == KEY_HEADER else value) for name, value in scope["headers"]]
+
+    def no_space(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Ended, "happens", staticmethod(happens), raising=False)
+    monkeypatch.setattr("wallet_mcp.sandbox.app.Sandbox", Ended)
+    if status is None:
+        with pytest.raises(KeyboardInterrupt):
+            terminal.run("y")
+    else:
+        assert terminal.run("y") == status
+    told = capsys.readouterr().err
+    assert len(fixtures_of(terminal.folder)) == 8
+    if how == "no space":
+        assert "cannot be written (No space left on device)" in told
+        return
+    assert f"What was found until then is in {terminal.folder}." in told
+    report = (terminal.folder / "report.md").read_text()
+    assert "**Incomplete:** 8 of 25 questions were asked. " in report
+    assert "\n9 requests; " in report
+    facts = facts_of(terminal.folder)
+    assert facts["unknown chain, supported/chain"][1] == "settled"
+    assert facts["timestamp without milliseconds"][1] == "no evidence"

@@ -12,7 +12,7 @@ from wallet_mcp.cli.anonymise import Anonymiser
 from wallet_mcp.cli.probe_facts import find_facts
 from wallet_mcp.cli.probe_findings import Fact, Findings, forms_of, order_of
 from wallet_mcp.cli.probe_plan import Target, absent_token
-from wallet_mcp.cli.probe_report import Summary, fixture, report, write_probe
+from wallet_mcp.cli.probe_report import ProbeFolder, Summary, fixture, report
 from wallet_mcp.cli.probe_units import FieldUnit, field_units, settings_that_follow
 from wallet_mcp.sandbox.world_wallets import WALLETS
 from wallet_mcp.server.setup.asking import Asked
@@ -201,23 +201,46 @@ def test_what_an_amount_proves(contract: str | None, amount: str, unit: str) -> 
     assert units["amount, history"].as_fact().verdict == ("no evidence" if unit == "undecided" else "settled")
 
 
-def field(unit: Any, *, fee: bool = False) -> FieldUnit:
-    return FieldUnit("f", "3.4", 1, unit, fee)
+def field(unit: Any, name: str = "f", *, seen: int = 1, fee: bool = False) -> FieldUnit:
+    return FieldUnit(name, "3.4", seen, unit, fee)
+
+
+STAYS = "WALLET_MCP_TX_AMOUNT_UNIT stays `auto`: "
+ALL = "every field in which an amount was seen has it. "
 
 
 @pytest.mark.parametrize(
     ("units", "line"),
     [
-        ([field("base"), field("undecided"), field("scaled", fee=True)], "WALLET_MCP_TX_AMOUNT_UNIT=base: "),
-        ([field("scaled"), field("scaled")], "WALLET_MCP_TX_AMOUNT_UNIT=scaled: "),
-        ([field("scaled"), field("base")], "WALLET_MCP_TX_AMOUNT_UNIT stays `auto`: the fields differ"),
-        ([field("undecided")], "WALLET_MCP_TX_AMOUNT_UNIT stays `auto`: no amount"),
-        ([], "WALLET_MCP_TX_AMOUNT_UNIT stays `auto`: no amount"),
+        (
+            [field("base"), field("undecided", "g", seen=0), field("scaled", fee=True), field("undecided", fee=True)],
+            f"WALLET_MCP_TX_AMOUNT_UNIT=base: {ALL}Proved are base units: f. Without an amount, so not proved: g.",
+        ),
+        (
+            [field("scaled"), field("scaled", "g")],
+            f"WALLET_MCP_TX_AMOUNT_UNIT=scaled: {ALL}Proved are coins: f, g.",
+        ),
+        (
+            [field("scaled"), field("undecided", "g"), field("undecided", "h")],
+            f"{STAYS}it would count for fields too whose unit is not proved. Proved are coins: f. Not proved: g, h.",
+        ),
+        (
+            [field("scaled"), field("base", "g"), field("undecided", "h")],
+            f"{STAYS}the fields differ in their unit. Proved are base units: g; coins: f. Not proved: h.",
+        ),
+        ([field("undecided")], f"{STAYS}no amount proved a unit."),
+        ([], f"{STAYS}no amount proved a unit."),
     ],
 )
 def test_the_setting_that_follows(units: list[FieldUnit], line: str) -> None:
-    (told,) = settings_that_follow(units, 1.0)
-    assert told.startswith(line)
+    assert settings_that_follow(iter(units), 1.0) == [line]
+
+
+@pytest.mark.parametrize(("amount", "seen"), [("0", 0), ("0.00", 0), ("", 0), ("7", 1), ("0.5", 1), ("many", 1)])
+def test_an_amount_of_nothing_has_no_unit(amount: str, seen: int) -> None:
+    row = {"tokenContractAddress": TOKEN, "amount": amount}
+    (unit, *_) = field_units(findings(history=asked([{"transactionList": [row]}])))
+    assert unit.seen == seen
 
 
 def test_slow_answers_ask_for_a_wider_window() -> None:
@@ -229,9 +252,21 @@ def test_a_report_keeps_its_table_whatever_was_observed(tmp_path: Path) -> None:
     text = report(summary, [Fact("a|b", "1", "U", "x", "line\nbreak | bar", "settled")], ["S=1: reason."])
     assert "| a¦b | 1 | U | x | line break ¦ bar | settled |" in text
     assert "1 facts: 0 as expected, 0 differs, 1 settled, 0 no evidence." in text
-    write_probe(tmp_path / "new" / "folder", text, [{"name": "n", "x": "é"}])
+    folder = ProbeFolder(tmp_path / "new" / "folder")
+    folder.add({"name": "n", "x": "é"})
+    folder.write_report(text)
     assert (tmp_path / "new" / "folder" / "report.md").read_text() == text
     assert json.loads((tmp_path / "new" / "folder" / "fixtures" / "01-n.json").read_text()) == {"name": "n", "x": "é"}
+    assert "Incomplete" not in text
+
+
+def test_a_folder_that_is_given_up_goes_unless_something_is_in_it(tmp_path: Path) -> None:
+    ProbeFolder(tmp_path / "a" / "b").give_up()
+    assert list(tmp_path.iterdir()) == []
+    used = ProbeFolder(tmp_path / "a")
+    used.add({"name": "n"})
+    used.give_up()
+    assert [file.name for file in tmp_path.rglob("*.json")] == ["01-n.json"]
 
 
 def test_an_answer_that_is_no_json_makes_no_fixture() -> None:

@@ -16,7 +16,7 @@ from tests.support.hostile import PAYLOADS, forbidden_in, texts_in
 from wallet_mcp.server.guidance import CallContext, Failure, error_catalog, explain
 from wallet_mcp.server.problems import ArgumentProblem, SetupProblem
 from wallet_mcp.server.remediation import FAMILIES, TABLES, remedies
-from wallet_mcp.wallet_api.errors import ApiError, Exchange, SetupCode
+from wallet_mcp.wallet_api.errors import ApiError, Code, Exchange, SetupCode
 
 ADDRESS = "0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045"
 TRACE = "7f3a9c1e5b2d4f60a1b2c3d4e5f60718"

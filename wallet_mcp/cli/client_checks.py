@@ -68,7 +68,8 @@ async def check_entry(entry: FoundEntry, environment: Mapping[str, str]) -> list
     """Start an entry as its client would, list its tools, and look for secrets in the client's file."""
     title = f"{entry.client.title}, entry {entry.name[:40]!r}"
     checks: list[Check] = []
-    secrets = [name for name in _SECRETS if _is_secret(entry.env.get(name, ""))]
+    chosen = entry.settings
+    secrets = [name for name in _SECRETS if _is_secret(entry.env.get(name, "")) or _is_secret(chosen.get(name, ""))]
     if secrets:
         checks.append(failed("client", f"{title}: {' and '.join(secrets)} stand in {entry.file}.", "client_secret"))
     try:
@@ -78,8 +79,10 @@ async def check_entry(entry: FoundEntry, environment: Mapping[str, str]) -> list
     said, culprit = _verdict(spoken)
     if culprit is not None:
         return [*checks, failed("client", f"{title}: {said}", culprit)]
-    settings = load_settings(entry.env)
-    wrong = [*settings.bad_credentials, *settings.problems]
+    settings = load_settings(chosen)
+    # Files that a container reads are not to be found under their names out here.
+    elsewhere = entry.in_container and any(name.endswith("_FILE") for name in chosen)
+    wrong = [*(() if elsewhere else settings.bad_credentials), *settings.problems]
     if wrong and not settings.sandbox:
         return [*checks, *(failed("client", f"{title}: {sentence}", "setting") for sentence in wrong)]
     if settings.missing and not settings.sandbox and not _has_more_settings(entry, environment):
@@ -200,7 +203,9 @@ def _verdict(spoken: Spoken) -> tuple[str, Culprit | None]:
 
 def _has_more_settings(entry: FoundEntry, environment: Mapping[str, str]) -> bool:
     """Whether what is missing can come from elsewhere: the client asks for it, or passes on what the shell has."""
-    return any("${" in value for value in entry.env.values()) or load_settings(environment).api_key_present
+    in_a_file = entry.in_container and any(word.startswith("--env-file") for word in entry.args)
+    asked_for = any("${" in value for value in (*entry.env.values(), *entry.settings.values()))
+    return in_a_file or asked_for or load_settings(environment).api_key_present
 
 
 def _is_secret(value: str) -> bool:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from wallet_mcp.cli.client_commands import is_ours
 from wallet_mcp.cli.clients import Entry
 
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -189,15 +190,3 @@ def _merged(old: object, entry: Entry, name: str, path: Path) -> dict[str, objec
         if not _CREDENTIAL.fullmatch(key)
     }
     return {**old, **entry.as_json(), "env": {**kept, **entry.env}}
-
-
-def is_ours(entry: Mapping[str, object]) -> bool:
-    """Whether an entry of a client's file starts this server."""
-    args = entry.get("args", [])
-    words = [entry.get("command"), *(args if isinstance(args, list) else [])]
-    return any(starts_us(word) for word in words if isinstance(word, str))
-
-
-def starts_us(word: str) -> bool:
-    """Whether a word of a command line is this server's module or command."""
-    return word == "wallet_mcp" or bool(re.search(r"(\A|[/\\])wallet-mcp(\.exe)?\Z", word))

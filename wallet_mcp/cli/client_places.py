@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from wallet_mcp.cli.client_files import starts_us
+from wallet_mcp.cli.client_commands import chosen_settings, starts_our_container, starts_us
 from wallet_mcp.cli.clients import CLAUDE_CODE, CLIENTS, CODEX, Client, Surroundings, client_file
 
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -34,6 +34,16 @@ class FoundEntry:
     command: str
     args: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
+
+    @property
+    def in_container(self) -> bool:
+        """Whether it runs in a container, where other files and variables are."""
+        return starts_our_container(self.command, self.args)
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What the server sees of the entry's variables and words; may hold keys."""
+        return chosen_settings(self.command, self.args, self.env)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +124,7 @@ def _entry(client: Client, file: Path, name: str, entry: object, variables: Mapp
     words = given if isinstance(given, list) else []
     args = tuple(_filled(word, variables) for word in words if isinstance(word, str))
     command = _filled(entry["command"], variables)
-    if not any(starts_us(word) for word in (command, *args)):
+    if not starts_us(command, args) and not starts_our_container(command, args):
         return None
     settings = {
         key: _filled(value, variables)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import anyio
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wallet_mcp.settings import Settings
 
 _KEY_SETTINGS = ("API_KEY", "SECRET_KEY", "PRIVATE_KEY")
+_SAY_WHERE = frozenset(("WALLET_MCP_SANDBOX", "WALLET_MCP_BASE_URL"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,9 @@ def doctor(*, as_json: bool, deep: bool, sandbox: bool) -> int:
     for check in diagnosis.checks:
         print("\n".join(check.lines()))
     if diagnosis.probe is not None and diagnosis.probe.asked.code == 40102 and not deep:
-        print(
-            "`wallet-mcp doctor --deep` signs the request in up to five other ways to find out which one is accepted."
-        )
+        print("`wallet-mcp doctor --deep` signs the request in up to five other ways, which narrows the cause down.")
     for tried in diagnosis.probe.tried if diagnosis.probe is not None else ():
-        outcome = "accepted" if tried.accepted else f"refused ({tried.asked.code})"
+        outcome = "accepted" if tried.accepted else f"{tried.outcome} ({tried.asked.code})"
         print(f"{'':<8}{'tried:':<14}{tried.trial.said}: {outcome}. Signed: {tried.asked.signed}")
     return 0 if diagnosis.healthy else 1
 
@@ -92,7 +91,8 @@ async def _doctor(deep: bool, sandbox: bool) -> Diagnosis:
 
     here = Surroundings.of_this_process()
     entries = find_entries(here)
-    settings, notes = settings_to_check(os.environ, entries)
+    # Whoever chose the sandbox wants no client's keys looked at.
+    settings, notes = (os.environ, ()) if sandbox else settings_to_check(os.environ, entries)
     bench = Bench(dict(os.environ), notes=notes)
     diagnosis = await diagnose(settings, bench, deep=deep, sandbox=sandbox)
     clients = await check_clients(entries, os.environ)
@@ -102,23 +102,36 @@ async def _doctor(deep: bool, sandbox: bool) -> Diagnosis:
 def settings_to_check(
     environment: Mapping[str, str], entries: list[FoundEntry | UnreadableFile]
 ) -> tuple[Mapping[str, str], tuple[str, ...]]:
-    """The environment whose settings are checked, and a note where it is not the process's own.
+    """The environment whose settings are checked, and a note where a client's count or could have counted.
 
     Most people set keys for a client alone: where this process has none, those of the first entry that has are taken.
+    Settings of this process stay on top of them. One that says where requests go (sandbox, another base URL) was not
+    meant for a client's key: then no key is taken, for it would be shown to somebody else or used live unasked.
     """
+    names = {f"WALLET_MCP_{name}{suffix}" for name in _KEY_SETTINGS for suffix in ("", "_FILE")}
+    own = {name for name, value in environment.items() if name.startswith("WALLET_MCP_") and value.strip()}
+    if own & names:
+        return environment, ()
+    entry = next((entry for entry in entries if _has_keys(entry, names)), None)
+    if entry is None:
+        return environment, ()
+    whose = f"{entry.client.title}, entry {entry.name[:40]!r}"
+    where = sorted(own & _SAY_WHERE)
+    if where:
+        return environment, (f"The key of {whose}, is not used: this terminal sets {' and '.join(where)}.",)
+    others = {name: value for name, value in environment.items() if name in own or not name.startswith("WALLET_MCP_")}
+    mine = "those of this terminal stay on top" if own else "this terminal has none"
+    return {**entry.settings, **others}, (f"The settings are those of {whose}; {mine}.",)
+
+
+def _has_keys(entry: FoundEntry | UnreadableFile, names: Set[str]) -> TypeGuard[FoundEntry]:
+    """Whether an entry holds a key or names its files; those of a container are not to be found out here."""
     from wallet_mcp.cli.client_places import FoundEntry
 
-    names = {f"WALLET_MCP_{name}{suffix}" for name in _KEY_SETTINGS for suffix in ("", "_FILE")}
-    if any(environment.get(name, "").strip() for name in names):
-        return environment, ()
-    for entry in entries:
-        if isinstance(entry, FoundEntry) and any(entry.env.get(name, "").strip() for name in names):
-            others = {name: value for name, value in environment.items() if not name.startswith("WALLET_MCP_")}
-            note = (
-                f"The settings are those of {entry.client.title}, entry {entry.name[:40]!r}; this terminal has none."
-            )
-            return others | dict(entry.env), (note,)
-    return environment, ()
+    if not isinstance(entry, FoundEntry):
+        return False
+    held = {name for name in names if entry.settings.get(name, "").strip()}
+    return bool(held) and not (entry.in_container and any(name.endswith("_FILE") for name in held))
 
 
 async def diagnose(settings: Mapping[str, str], bench: Bench, *, deep: bool, sandbox: bool = False) -> Diagnosis:

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from wallet_mcp.cli import client_files, clients, key_files
+from wallet_mcp.cli.client_commands import shown_is_ours
 from wallet_mcp.cli.client_files import NameTaken, NotEdited
+from wallet_mcp.cli.client_places import FoundEntry, find_entries
 from wallet_mcp.cli.clients import Client, Entry, Surroundings
 from wallet_mcp.cli.handshake import NoHandshake, one_line, shake_hands
 from wallet_mcp.cli.key_files import Keys, NoKey
@@ -26,7 +28,6 @@ DEFAULT_NAME: Final = "wallet"
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _PROGRAM_PATIENCE_S = 60.0
-_BETWEEN_WORDS = re.compile(r"[\s\"',\[\]{}]+")
 _NOT_FOR_CMD = re.compile(r'["%^&|<>!()\r\n]')
 
 
@@ -90,15 +91,23 @@ def _install(client: Client, options: Options, here: Surroundings) -> int:
         raise
     except NotEdited as refused:
         refusal = str(refused)
+    gone: list[Path] = []
     if keys:
+        if not (options.dry_run and keys.found_in == "asked"):
+            # Of a key that is yet to be asked for, nobody knows the kind.
+            gone = key_files.superseded(keys, folder)
         # Also where the client's file is refused: what is then pasted by hand reads the key from here.
         _store(keys, folder, dry_run=options.dry_run)
+    added = False
     try:
         if refusal:
             raise NotAdded(refusal)
         _add(client, options, entry, edit, here)
+        added = True
     except NotAdded as refused:
         return _fail(f"{refused} {_by_hand(client, options.name, entry, here)}", MUST_ACT)
+    finally:
+        _tell_of_removed(gone, here, options, but=client if added else None)
     if options.dry_run:
         _say("Nothing was changed (--dry-run).")
         return DONE
@@ -107,9 +116,10 @@ def _install(client: Client, options: Options, here: Surroundings) -> int:
     except NoHandshake as failed:
         return _fail(f"{failed} `wallet-mcp doctor` looks for the cause.", MUST_ACT)
     data = "invented data (sandbox)" if options.sandbox else "your key"
+    untried = "" if options.sandbox else "The key itself was not tried: `wallet-mcp doctor` tries it. "
     _say(
         f"Tried out: version {hands.version} with {data} starts and lists {hands.tools} tools "
-        f"({hands.protocol}, {hands.seconds:.1f} s). {client.afterwards}"
+        f"({hands.protocol}, {hands.seconds:.1f} s). {untried}{client.afterwards}"
     )
     return DONE
 
@@ -151,8 +161,29 @@ def _store(keys: Keys, folder: Path, *, dry_run: bool) -> None:
         _say(f"The key is in {paths}, readable by you alone; every client set up here reads it there.")
     else:
         _say(f"The key is read from {', '.join(keys.env.values())}.")
+    if keys.copied:
+        _say(f"{'Would copy' if dry_run else 'Copied'} from {', '.join(keys.copied)}: clients read the copy.")
     for path in key_files.readable_by_others(keys):
         _say(f"Other users of this machine can read {path}; run: chmod 600 {shlex.quote(path)}")
+
+
+def _tell_of_removed(gone: Sequence[Path], here: Surroundings, options: Options, *, but: Client | None) -> None:
+    """Which files of the key before are gone, and whose entries name them; that of `but` has just been set."""
+    if not gone:
+        return
+    files = {str(path) for path in gone}
+    kind = "Would remove" if options.dry_run else "Removed"
+    _say(f"{kind} what is left of the key before: {', '.join(map(str, gone))}.")
+    again: dict[str, None] = {}
+    for entry in find_entries(here):
+        if not isinstance(entry, FoundEntry) or not files & set(entry.env.values()):
+            continue
+        if entry.client is not but or entry.name != options.name:
+            name = "" if entry.name == DEFAULT_NAME else f" --name {shlex.quote(one_line(entry.name))}"
+            again[f"wallet-mcp install {entry.client.name}{name}"] = None
+    for command in again:
+        _say(f"That client still names a file that {'would be' if options.dry_run else 'is'} gone; run: {command}")
+    _say("Entries that were pasted by hand and name such a file need the new block: wallet-mcp install other")
 
 
 def _add(client: Client, options: Options, entry: Entry, edit: _Edit | None, here: Surroundings) -> None:
@@ -191,7 +222,7 @@ def _run_program(client: Client, options: Options, entry: Entry, environment: Ma
     variables = {name: value for name, value in environment.items() if not name.startswith("WALLET_MCP_")}
     shown = _run(showing, variables) if showing else None
     if shown and shown.returncode == 0:
-        if not any(map(client_files.starts_us, _BETWEEN_WORDS.split(shown.stdout))):
+        if not shown_is_ours(shown.stdout):
             raise NameTaken(f'{client.title} has another server named "{options.name}"; choose a name with --name.')
         removing = clients.removing_command(client, program, options.name)
         if removing:

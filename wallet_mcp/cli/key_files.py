@@ -2,13 +2,16 @@
 
 A client's configuration is synchronised, shared and pasted into issues, and a command line shows in process lists. So
 neither gets a key: it lies in files that only their user can read, and the client gets their paths.
+
+All clients read the same files, so a key is one set: it lies in files that the person named, all of it, or in ours,
+all of it, and a new one leaves no file of the one before. Half a key would sooner or later meet half of another.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,6 +19,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from wallet_mcp.cli.client_files import replace_file
+from wallet_mcp.server.setup.checks import FIXES
+from wallet_mcp.server.setup.secret_checks import read_material, suspicions, without_quotes
 from wallet_mcp.settings import load_settings
 
 FOLDER: Final = "wallet-mcp"
@@ -31,6 +36,9 @@ ASK_KEY: Final = "API key (not shown): "
 ASK_SECRET: Final = "Secret key, or the path of an Ed25519 private key file (not shown): "
 ASK_PASSPHRASE: Final = "Passphrase of the private key file (not shown): "
 
+_LIKE_A_PATH = re.compile(r"\A(~|/|\\|\./|\.\\|\.\.|[A-Za-z]:[/\\])|\.(pem|key|txt)\Z", re.IGNORECASE)
+_ANOTHER_WAY: Final = "set WALLET_MCP_API_KEY and WALLET_MCP_SECRET_KEY in the environment of this command"
+
 Ask = Callable[[str], str]
 """Asks on the terminal without echo. Raises `NoKey` where that is impossible."""
 
@@ -41,18 +49,22 @@ class NoKey(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a client's entry says about keys (`env`: settings that end in `_FILE`) and the files to be written."""
+    """What a client's entry says about keys (`env`: settings that end in `_FILE`) and the files to be written.
+
+    `copied`: files of the person's whose content goes into ours.
+    """
 
     env: Mapping[str, str]
     writes: Mapping[Path, SecretStr]
     found_in: str
+    copied: tuple[str, ...] = ()
 
 
 def find_keys(environment: Mapping[str, str], folder: Path, ask: Ask, *, new: bool = False) -> Keys:
     """The keys of the environment, else those stored before (not with `new`), else what the person answers.
 
     Parts of different keys are never combined: a stored part counts only where the environment gives none at all.
-    Raises `NoKey` for keys that cannot be used.
+    Raises `NoKey` for keys that cannot be used, and for answers that were most likely meant otherwise.
     """
     keys = _from_environment(environment, folder)
     stored = None if keys.env or new else stored_keys(folder)
@@ -61,14 +73,14 @@ def find_keys(environment: Mapping[str, str], folder: Path, ask: Ask, *, new: bo
     keys = _asked(keys, folder, ask)
     if _needs_passphrase(keys):
         keys = _with(keys, folder, "PRIVATE_KEY_PASSPHRASE", ask(ASK_PASSPHRASE))
-    return _checked(keys)
+    return _whole(_unsuspicious(_checked(keys)), folder)
 
 
 def planned_keys(environment: Mapping[str, str], folder: Path, *, new: bool = False) -> Keys:
     """The same without asking, checking or needing a terminal: what would be asked for is taken as an HMAC key."""
     keys = _from_environment(environment, folder)
     stored = None if keys.env or new else stored_keys(folder)
-    return stored or _asked(keys, folder, lambda _: "to be asked for")
+    return stored or _whole(_asked(keys, folder, lambda _: "to be asked for"), folder)
 
 
 def stored_keys(folder: Path) -> Keys | None:
@@ -83,15 +95,32 @@ def stored_keys(folder: Path) -> Keys | None:
 
 
 def store(keys: Keys, folder: Path) -> None:
-    """Write the files of these keys, readable by their user alone. Raises `NoKey`."""
+    """Write the files of these keys, readable by their user alone, and remove those of the key before.
+
+    Raises `NoKey`.
+    """
     if not keys.writes:
         return
+    key_id = folder / FILE_NAMES["API_KEY"]
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path, secret in keys.writes.items():
+        # Without a key id nothing is a key: what breaks off in between leaves no mixture that could be taken for one.
+        key_id.unlink(missing_ok=True)
+        for path, secret in sorted(keys.writes.items(), key=lambda item: item[0] == key_id):
+            if path == key_id:
+                _remove(superseded(keys, folder))
             replace_file(path, secret.get_secret_value().encode("utf-8") + b"\n", 0o600)
     except OSError as error:
         raise NoKey(f"The key cannot be written into {folder} ({error.strerror}).") from None
+
+
+def superseded(keys: Keys, folder: Path) -> list[Path]:
+    """The files of an earlier key that storing these keys removes: whole keys of the other kind, or a passphrase."""
+    if not keys.writes:
+        return []
+    kept = {os.path.realpath(path) for path in (*map(str, keys.writes), *keys.env.values())}
+    files = [folder / file for file in FILE_NAMES.values()]
+    return [path for path in files if path.is_file() and os.path.realpath(path) not in kept]
 
 
 def readable_by_others(keys: Keys) -> list[str]:
@@ -123,8 +152,15 @@ def _asked(keys: Keys, folder: Path, ask: Ask) -> Keys:
     answer = ask(ASK_SECRET).strip()
     if answer.startswith("-----BEGIN"):
         raise NoKey("A private key has several lines; save it as a file and give the path of that file.")
-    if _is_file(answer):
-        return replace(keys, env={**keys.env, _setting("PRIVATE_KEY"): _absolute(answer)}, found_in="asked")
+    # A terminal puts quote marks around the path of a file that is dropped on it.
+    path = without_quotes(answer)
+    if _is_file(path):
+        return replace(keys, env={**keys.env, _setting("PRIVATE_KEY"): _absolute(path)}, found_in="asked")
+    if _LIKE_A_PATH.search(path):
+        raise NoKey(
+            "That looks like the path of a file, and there is no such file. Nothing was changed. If it is a secret "
+            f"key all the same, {_ANOTHER_WAY}."
+        )
     return replace(_with(keys, folder, "SECRET_KEY", answer), found_in="asked")
 
 
@@ -145,6 +181,41 @@ def _checked(keys: Keys) -> Keys:
     for sentence in (*settings.missing, *settings.bad_credentials):
         raise NoKey(sentence)
     return keys
+
+
+def _unsuspicious(keys: Keys) -> Keys:
+    """The same keys; raises `NoKey` where something was typed and looks like a slip."""
+    if keys.found_in == "asked":
+        for said, culprit in suspicions(read_material(_as_settings(keys))):
+            raise NoKey(f"{said} {FIXES[culprit]} Nothing was changed. If it is right all the same, {_ANOTHER_WAY}.")
+    return keys
+
+
+def _whole(keys: Keys, folder: Path) -> Keys:
+    """The same keys, with files that the person named taken over where other parts are written into ours."""
+    if not keys.writes:
+        return keys
+    for name in FILE_NAMES:
+        path = keys.env.get(_setting(name), "")
+        if not path or Path(path) in keys.writes:
+            continue
+        text = _content(Path(path))
+        if text:
+            keys = replace(_with(keys, folder, name, text), copied=(*keys.copied, path))
+    return keys
+
+
+def _content(path: Path) -> str:
+    try:
+        # What is no file, such as a pipe, gave its content away when it was checked.
+        return path.read_bytes().decode("utf-8-sig").strip() if path.is_file() else ""
+    except (OSError, ValueError):
+        return ""
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _needs_passphrase(keys: Keys) -> bool:

@@ -84,13 +84,21 @@ def probe(options: Options) -> int:
         if not agreed:
             return _told("Nothing was sent.", DONE)
     try:
-        recording = anyio.run(record, target, settings, settings.credentials, transport)
-        write(recording, target, settings, folder)
-    except Stopped as stopped:
-        return _told(str(stopped), OPERATOR_MUST_ACT)
+        notes = Notes(target, settings, folder)
+    except OSError as error:
+        return _told(f"{folder} cannot be written ({error.strerror}). Nothing was sent.", OPERATOR_MUST_ACT)
+    try:
+        try:
+            anyio.run(record, target, settings, settings.credentials, transport, time.time, notes)
+            notes.finish()
+        except Stopped as stopped:
+            return _told(f"{stopped}{notes.finish(incomplete=str(stopped))}", OPERATOR_MUST_ACT)
+        except KeyboardInterrupt:
+            _told(f"Interrupted.{notes.finish(incomplete='It was interrupted.')}", OPERATOR_MUST_ACT)
+            raise
     except OSError as error:
         return _told(f"{folder} cannot be written ({error.strerror}).", OPERATOR_MUST_ACT)
-    print(f"{recording.requests} requests sent. Report: {folder / 'report.md'}. Read it and attach it to an issue.")
+    print(f"{notes.requests} requests sent. Report: {folder / 'report.md'}. Read it and attach it to an issue.")
     print("The fixtures beside it hold amounts, times and symbols: docs/probe.md says who could recognise them.")
     return DONE
 
@@ -142,8 +150,12 @@ async def record(
     credentials: Credentials,
     transport: httpx.AsyncBaseTransport | None = None,
     wall: Callable[[], float] = time.time,
+    notes: Notes | None = None,
 ) -> Recording:
-    """Ask all questions. Raises `Stopped` when the API refuses the key or cannot be reached at all."""
+    """Ask all questions. Raises `Stopped` when the API refuses the key or cannot be reached at all.
+
+    `notes` get each answer as it comes and, however it ends, how many requests were sent.
+    """
     from wallet_mcp.cli.probe_plan import questions
     from wallet_mcp.server.setup.asking import Asker
 
@@ -160,29 +172,75 @@ async def record(
                 _check(asked, first=not answers)
             answers[question.name] = asked
             exchanges.append((question, asked))
+            if notes is not None:
+                notes.keep(question, asked)
     finally:
+        if notes is not None:
+            notes.requests = asker.sent
         await asker.close()
     return Recording(tuple(exchanges), asker.sent)
 
 
 def write(recording: Recording, target: Target, settings: Settings, folder: Path) -> None:
     """Write report and fixtures of a recording. Raises `OSError`."""
-    from wallet_mcp.cli.anonymise import Anonymiser
-    from wallet_mcp.cli.probe_facts import find_facts
-    from wallet_mcp.cli.probe_findings import Findings
-    from wallet_mcp.cli.probe_report import fixture, report, write_probe
-    from wallet_mcp.cli.probe_units import field_units, settings_that_follow
+    notes = Notes(target, settings, folder)
+    for question, asked in recording.exchanges:
+        notes.keep(question, asked)
+    notes.requests = recording.requests
+    notes.finish()
 
-    anonymiser = Anonymiser(secrets.token_bytes(32))
-    if settings.credentials is not None:
-        anonymiser.hide(settings.credentials.api_key.get_secret_value(), "KEY")
-    findings = Findings({question.name: asked for question, asked in recording.exchanges}, target, anonymiser.message)
-    units = field_units(findings)
-    facts = [*find_facts(findings), *(unit.as_fact() for unit in units)]
-    summary = _summary(recording, target, settings)
-    text = report(summary, facts, settings_that_follow(units, summary.longest_s))
-    fixtures = [fixture(question, asked, anonymiser) for question, asked in recording.exchanges]
-    write_probe(folder, text, [each for each in fixtures if each is not None])
+
+class Notes:
+    """What a probe has found so far: each answer becomes a fixture at once, all of them the report.
+
+    Making it makes the folder. All of it raises `OSError`. `requests`: how many were sent.
+    """
+
+    def __init__(self, target: Target, settings: Settings, folder: Path) -> None:
+        from wallet_mcp.cli.anonymise import Anonymiser
+        from wallet_mcp.cli.probe_report import ProbeFolder
+
+        self._target = target
+        self._settings = settings
+        self._path = folder
+        self._folder = ProbeFolder(folder)
+        self._exchanges: list[tuple[Question, Asked]] = []
+        self.requests = 0
+        self._anonymiser = Anonymiser(secrets.token_bytes(32))
+        if settings.credentials is not None:
+            self._anonymiser.hide(settings.credentials.api_key.get_secret_value(), "KEY")
+
+    def keep(self, question: Question, asked: Asked) -> None:
+        """Take an answer."""
+        from wallet_mcp.cli.probe_report import fixture
+
+        self._exchanges.append((question, asked))
+        made = fixture(question, asked, self._anonymiser)
+        if made is not None:
+            self._folder.add(made)
+
+    def finish(self, *, incomplete: str = "") -> str:
+        """Write the report of what there is, nothing where there is nothing; a sentence on it for the terminal."""
+        from wallet_mcp.cli.probe_facts import find_facts
+        from wallet_mcp.cli.probe_findings import Findings
+        from wallet_mcp.cli.probe_plan import questions
+        from wallet_mcp.cli.probe_report import report
+        from wallet_mcp.cli.probe_units import field_units, settings_that_follow
+
+        if not self._exchanges:
+            self._folder.give_up()
+            return ""
+        answers = {question.name: asked for question, asked in self._exchanges}
+        findings = Findings(answers, self._target, self._anonymiser.message)
+        units = field_units(findings)
+        facts = [*find_facts(findings), *(unit.as_fact() for unit in units)]
+        recording = Recording(tuple(self._exchanges), self.requests)
+        summary = _summary(recording, self._target, self._settings)
+        if incomplete:
+            asked = f"{len(answers)} of {len(questions(self._target))} questions were asked."
+            incomplete = f"{asked} {incomplete}"
+        self._folder.write_report(report(summary, facts, settings_that_follow(units, summary.longest_s), incomplete))
+        return f" What was found until then is in {self._path}." if incomplete else ""
 
 
 async def _ask(asker: Asker, question: Question, settings: Settings, credentials: Credentials, call: Call) -> Asked:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
@@ -44,8 +45,11 @@ class Summary:
     longest_s: float
 
 
-def report(summary: Summary, facts: Iterable[Fact], settings: Iterable[str]) -> str:
-    """The report as Markdown. Nothing in it points to a wallet or a key."""
+def report(summary: Summary, facts: Iterable[Fact], settings: Iterable[str], incomplete: str = "") -> str:
+    """The report as Markdown. Nothing in it points to a wallet or a key.
+
+    `incomplete`: a sentence on what is missing, empty where all was asked.
+    """
     listed = list(facts)
     counts = Counter(fact.verdict for fact in listed)
     verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict))
@@ -57,6 +61,7 @@ def report(summary: Summary, facts: Iterable[Fact], settings: Iterable[str]) -> 
         f"{summary.requests} requests; an answer took {summary.usual_s:.2f} s in the median and "
         f"{summary.longest_s:.2f} s at most.",
         f"{len(listed)} facts: {verdicts}.",
+        *((f"**Incomplete:** {incomplete}",) if incomplete else ()),
         "",
         "## Facts",
         "",
@@ -103,13 +108,39 @@ def fixture(question: Question, asked: Asked, anonymiser: Anonymiser) -> dict[st
     }
 
 
-def write_probe(folder: Path, text: str, fixtures: Sequence[Mapping[str, object]]) -> None:
-    """Write report and fixtures into a folder that is made where it is missing. Raises `OSError`."""
-    (folder / FIXTURES).mkdir(parents=True, exist_ok=True)
-    (folder / REPORT).write_text(text, encoding="utf-8")
-    for number, each in enumerate(fixtures, 1):
-        name = folder / FIXTURES / f"{number:02d}-{each['name']}.json"
-        name.write_text(json.dumps(each, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
+class ProbeFolder:
+    """The folder that a probe writes into: fixtures one by one as the answers come, the report at the end.
+
+    Making it makes the folder where it is missing, and shows that it can be written. Raises `OSError`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._fixtures = 0
+        self._made = [each for each in (folder / FIXTURES, folder, *folder.parents) if not each.exists()]
+        try:
+            (folder / FIXTURES).mkdir(parents=True, exist_ok=True)
+            self.write_report("")
+            (folder / REPORT).unlink()
+        except OSError:
+            self.give_up()
+            raise
+
+    def add(self, one: Mapping[str, object]) -> None:
+        """Write a fixture, numbered in the order of adding."""
+        name = self._folder / FIXTURES / f"{self._fixtures + 1:02d}-{one['name']}.json"
+        name.write_text(json.dumps(one, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
+        self._fixtures += 1
+
+    def write_report(self, text: str) -> None:
+        """Write the report."""
+        (self._folder / REPORT).write_text(text, encoding="utf-8")
+
+    def give_up(self) -> None:
+        """Remove the folders that were made, as far as nothing is in them."""
+        with suppress(OSError):
+            for folder in self._made:
+                folder.rmdir()
 
 
 def _parameter(name: str, value: str, anonymiser: Anonymiser) -> str:

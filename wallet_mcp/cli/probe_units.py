@@ -6,7 +6,7 @@ amount that read as coins would be worth more than all money there is must be in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
@@ -30,7 +30,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class FieldUnit:
-    """A field, how many amounts were seen in it, and their unit; `fee` where it is no amount of a transfer."""
+    """A field, how many amounts were seen in it, and their unit; `fee` where it is no amount of a transfer.
+
+    Zeros are not counted: nothing is nothing in any unit.
+    """
 
     name: str
     section: str
@@ -86,15 +89,7 @@ def field_units(f: Findings) -> list[FieldUnit]:
 
 def settings_that_follow(units: Iterable[FieldUnit], longest_s: float) -> list[str]:
     """Lines for the environment, each with its reason; `longest_s` is the longest way there and back in seconds."""
-    decided = {field.unit for field in units if not field.fee and field.unit != "undecided"}
-    lines: list[str] = []
-    if len(decided) == 1:
-        (unit,) = decided
-        lines.append(f"WALLET_MCP_TX_AMOUNT_UNIT={unit}: every field whose unit is proved has this one.")
-    elif decided:
-        lines.append("WALLET_MCP_TX_AMOUNT_UNIT stays `auto`: the fields differ in their unit.")
-    else:
-        lines.append("WALLET_MCP_TX_AMOUNT_UNIT stays `auto`: no amount proved a unit.")
+    lines = [_unit_line([field for field in units if not field.fee])]
     if longest_s > 2.5:
         lines.append(
             f"WALLET_MCP_RECV_WINDOW_MS=20000: an answer took {longest_s:.1f} s, half of the default window."
@@ -102,11 +97,44 @@ def settings_that_follow(units: Iterable[FieldUnit], longest_s: float) -> list[s
     return lines
 
 
+def _unit_line(fields: Sequence[FieldUnit]) -> str:
+    # The setting outweighs all evidence in every field, so a field that is not proved must keep `auto` alive.
+    names: dict[Unit, list[str]] = {"base": [], "scaled": [], "undecided": []}
+    for field in fields:
+        if field.seen:
+            names[field.unit].append(field.name)
+    base, scaled, open_ = names["base"], names["scaled"], names["undecided"]
+    if not base and not scaled:
+        return "WALLET_MCP_TX_AMOUNT_UNIT stays `auto`: no amount proved a unit."
+    proved = [
+        f"{words}: {', '.join(listed)}" for words, listed in (("base units", base), ("coins", scaled)) if listed
+    ]
+    told = f"Proved are {'; '.join(proved)}."
+    if base and scaled:
+        why = "the fields differ in their unit"
+    elif open_:
+        why = "it would count for fields too whose unit is not proved"
+    else:
+        unseen = [field.name for field in fields if not field.seen]
+        without = f" Without an amount, so not proved: {', '.join(unseen)}." if unseen else ""
+        unit = "base" if base else "scaled"
+        return f"WALLET_MCP_TX_AMOUNT_UNIT={unit}: every field in which an amount was seen has it. {told}{without}"
+    left = f" Not proved: {', '.join(open_)}." if open_ else ""
+    return f"WALLET_MCP_TX_AMOUNT_UNIT stays `auto`: {why}. {told}{left}"
+
+
 def _field(name: str, section: str, samples: list[Sample], *, fee: bool = False) -> FieldUnit:
     evidence = AmountEvidence().seeing(sample.amount for sample in samples)
     evidence = AmountEvidence(evidence.scaled, evidence.base or any(_is_too_much(sample) for sample in samples))
-    seen = sum(bool(sample.amount.amount) for sample in samples)
+    seen = sum(_is_telling(sample.amount.amount) for sample in samples)
     return FieldUnit(name, section, seen, evidence.unit, fee)
+
+
+def _is_telling(amount: str) -> bool:
+    try:
+        return bool(amount) and parse_amount(amount) != 0
+    except BadNumber:
+        return True
 
 
 def _is_too_much(sample: Sample) -> bool:

@@ -115,8 +115,16 @@ class Asked:
 
     @property
     def reached_the_api(self) -> bool:
-        """Whether the answer came from the API itself and not from something in the way."""
-        return isinstance(self.code, int) and self.received is not None
+        """Whether the answer came from the API itself and not from something in the way.
+
+        Its codes are 0 and numbers of five digits (contract §1.7); others' JSON has a `code` too, such as 404.
+        """
+        return self.received is not None and _is_of_the_api(self.code)
+
+    @property
+    def surely_the_api(self) -> bool:
+        """The same, and no success without a signature: the API refuses what is not signed."""
+        return self.reached_the_api and (self.code != 0 or self.signed is not None)
 
 
 def without_key(message: str, api_key: SecretStr) -> str:
@@ -176,7 +184,9 @@ class Asker:
                 failure.message = without_key(failure.message, signature.api_key)
         received_at = self._wall()
         self._next_at = asyncio.get_running_loop().time() + self._gap_s
-        server_time = _server_time(received, envelope, failure)
+        # A success without a signature is not the API's, and neither is its time.
+        refused_or_signed = failure is not None or signature is not None
+        server_time = _server_time(received, envelope, failure) if refused_or_signed else None
         return Asked(
             call=call,
             signed=signature.signed if signature is not None else None,
@@ -200,5 +210,9 @@ def _server_time(received: Received | None, envelope: Envelope | None, failure: 
     headers = received.headers
     message, timestamp = (failure.message, failure.timestamp) if failure else ("", envelope and envelope.timestamp)
     # A Date alone may be that of a proxy, whose clock is nobody's business; with an API code it is the gateway's.
-    date = headers.get("date") if failure is None or isinstance(failure.code, int) else None
+    date = headers.get("date") if failure is None or _is_of_the_api(failure.code) else None
     return server_time_of(headers.get("x-oc-server-time"), message, timestamp, date)
+
+
+def _is_of_the_api(code: Code) -> bool:
+    return isinstance(code, int) and (code == 0 or 10_000 <= code <= 99_999)

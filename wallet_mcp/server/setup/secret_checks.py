@@ -72,7 +72,7 @@ def check_secrets(environment: Mapping[str, str], settings: Settings, material: 
     checks = [failed("secrets", sentence, _culprit(sentence)) for sentence in settings.bad_credentials]
     if settings.missing:
         checks.append(failed("secrets", " ".join(settings.missing), "credentials_missing"))
-    checks += [failed("secrets", said, culprit) for said, culprit in _suspicions(material)]
+    checks += [failed("secrets", said, culprit) for said, culprit in suspicions(material)]
     checks += [failed("secrets", said, "file_permissions") for said in _open_files(environment)]
     if checks or settings.credentials is None:
         return checks
@@ -120,7 +120,8 @@ def _culprit(sentence: str) -> Culprit:
     return next((culprit for fragment, culprit in _CULPRITS if fragment in sentence), "setting")
 
 
-def _suspicions(material: Material) -> Iterator[tuple[str, Culprit]]:
+def suspicions(material: Material) -> Iterator[tuple[str, Culprit]]:
+    """Slips that pass as a valid form: a sentence without any of the material, and the culprit, for each."""
     for setting, value in (("WALLET_MCP_API_KEY", material.api_key), ("WALLET_MCP_SECRET_KEY", material.secret)):
         if value is not None and without_quotes(value.get_secret_value()) != value.get_secret_value():
             yield f"{setting} begins and ends with a quote mark.", "quotes_around_secret"

@@ -25,6 +25,8 @@ _BY_CODE: Final[Mapping[int | str, tuple[str, Culprit]]] = {
     42900: ("the rate limit of the key is used up", "rate_used_up"),
 }
 
+_OUTCOMES: Final = (("Accepted", "accepted"), ("Refused too", "refused"), ("Not told", "not told"))
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
@@ -101,10 +103,11 @@ def verdict(
     if code == 40102:
         culprits = suspects(way, query_alone=query_alone, found=found, tried=tried)
         without = " Without a query the same signature is accepted." if query_alone else ""
-        accepted = next((trial.trial.said for trial in tried if trial.accepted), "")
-        told = f" Accepted: {accepted}." if accepted else ""
-        if tried and not accepted:
-            told = f" Refused too: {', '.join(trial.trial.said for trial in tried)}."
+        told = "".join(
+            f" {words}: {', '.join(which)}."
+            for words, outcome in _OUTCOMES
+            if (which := [trial.trial.said for trial in tried if trial.outcome == outcome])
+        )
         return f"40102, the API refuses the signature.{without}{told} Signed: {asked.signed}.{tail}", culprits
     if code == 40103:
         if "duplicate" in message.lower():

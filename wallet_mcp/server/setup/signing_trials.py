@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from pydantic import SecretStr
@@ -50,19 +50,34 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A trial and the code of its answer."""
+    """A trial and its answer."""
 
     trial: Trial
     asked: Asked
 
     @property
+    def outcome(self) -> Literal["accepted", "refused", "not told"]:
+        """What became of the signature; what the API says only after it has checked one accepts it (contract §1.10).
+
+        An error of the API's own, a used-up rate and all codes that are not known tell nothing.
+        """
+        code = self.asked.code
+        if not self.asked.reached_the_api or not isinstance(code, int):
+            return "not told"
+        if code in (0, 40001, 40104) or code // 100 == 403:
+            return "accepted"
+        return "refused" if code == 40102 else "not told"
+
+    @property
     def accepted(self) -> bool:
-        """Whether the signature was accepted: everything that the API checks later says so too (contract §1.10)."""
-        return self.asked.reached_the_api and self.asked.code not in (40101, 40102, 40103, 42900)
+        """Whether the signature was accepted for certain."""
+        return self.outcome == "accepted"
 
     def as_json(self) -> dict[str, object]:
-        """The trial as a JSON object."""
-        facts: dict[str, object] = {"tried": self.trial.said, "code": self.asked.code, "accepted": self.accepted}
+        """The trial as a JSON object; `accepted` stands there only where the answer tells it."""
+        facts: dict[str, object] = {"tried": self.trial.said, "code": self.asked.code}
+        if self.outcome != "not told":
+            facts["accepted"] = self.accepted
         return facts | ({"signed": str(self.asked.signed)} if self.asked.signed else {})
 
 
@@ -80,7 +95,7 @@ def suspects(
         return ("query_rewritten",)
     culprits: list[Culprit] = [culprit for culprit in found if culprit in _SPOIL_SIGNATURES]
     culprits += ["secret_of_another_key", "other_algorithm"]
-    if any(trial.trial.culprit == "both_algorithms" for trial in tried):
+    if any(trial.trial.culprit == "both_algorithms" and trial.outcome == "refused" for trial in tried):
         # Both were refused, so neither belongs to the key.
         culprits.remove("other_algorithm")
     # The API's own edge does not rewrite; a proxy can where it opens TLS connections.

@@ -110,7 +110,7 @@ def dns_of(way: Way, asked: Asked) -> Check:
 
 def connection_of(way: Way, asked: Asked) -> Check:
     """What answered a request: the API, or something in the way."""
-    if asked.reached_the_api:
+    if asked.surely_the_api:
         if way.embedded:
             return ok("connection", "the embedded sandbox answers.")
         who = "the sandbox" if HEADER_SANDBOX in (asked.received.headers if asked.received else {}) else "the API"
@@ -143,6 +143,11 @@ def what_answered(way: Way, asked: Asked) -> tuple[str, tuple[Culprit, ...]]:
     if not way.official:
         page = ("base_url_wrong", *page[: 0 if is_loopback(way.host) else None])
     match asked.code:
+        case int() as code:
+            strange = "which the API never gives without a signature" if code == 0 else "which is no code of the API"
+            # Over trusted TLS from the API's own name, nobody else can have said so.
+            whose: tuple[Culprit, ...] = ("api_changed",) if way.official and not way.proxies else page
+            return f"something else than the API answered: JSON with the code {code}, {strange}.{proxies}", whose
         case "redirect":
             if not way.ends_in_build and "another path" in received:
                 return f"redirected: {received}. The base URL does not end in /build.", ("base_url_without_build",)
@@ -155,7 +160,9 @@ def what_answered(way: Way, asked: Asked) -> tuple[str, tuple[Culprit, ...]]:
             wrong: Culprit = "api_changed" if way.official else "base_url_wrong"
             return f"the host answers, but does not know the path: {received or 'a framework error'}.", (wrong,)
         case "proxy":
-            return f"{received}.{proxies}", ("proxy_variable",)
+            # A proxy that answers is there, and its variable leads to it.
+            refused = received.startswith("the proxy answered")
+            return f"{received}.{proxies}", ("proxy_page",) if refused else ("proxy_variable",)
         case "dns":
             return f"a name does not resolve.{proxies}", ("proxy_variable",) if way.proxies else ("name_unknown",)
         case "refused":
