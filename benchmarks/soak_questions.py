@@ -6,6 +6,7 @@ A check gives "" for a right answer and otherwise what is wrong in it. Figures a
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -129,6 +130,8 @@ class Questions:
                 return "a chain was left out in silence"
             newest = sorted((tx.time_ms for tx in known.values()), reverse=True)[:limit]
             times = [row["time"] for row in rows]
+            if "no more fit" in because:
+                newest = newest[: shown_of(answer, newest, len(known))]
             if len(times) != len(newest) or not all(map(same_time, times, newest)):
                 return "not the newest transactions"
             return wrong_sums(answer, known.values(), canonical(address))
@@ -259,6 +262,15 @@ def wrong_transaction(row: Answer, tx: Transaction | None, address: str) -> str:
     if told != [side_of(move, canonical(address)) for move in moves]:
         wrong = wrong or "direction"
     return wrong or wrong_amounts(row["movements"], moves)
+
+
+def shown_of(answer: Answer, newest: Sequence[int], count: int) -> int:
+    """How many of the newest transactions an answer shows that had to stop for its length, by what it says of it."""
+    follow = re.search(r"(\d+) more of this span follow", answer["incomplete_because"])
+    if follow:
+        return count - int(follow[1])
+    searched = answer["searched"]["from"]
+    return next((at + 1 for at, time in enumerate(newest) if same_time(searched, time)), 0)
 
 
 def side_of(move: Movement, me: str) -> tuple[str, str]:

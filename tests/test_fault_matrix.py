@@ -96,9 +96,9 @@ DUPLICATE = course(answer(2, 0), error(3, 0), error(3, 0))
 
 
 def limited(quiet_s: float) -> Course:
-    """A 42900: everybody waits as long as it says, at most 0.25 s longer; at most 12 times and while it fits."""
+    """A 42900: everybody waits as long as it says, at most 0.25 s longer, while it fits the deadline."""
     step = quiet_s + 0.25
-    attempts = min(13, int(24.999 / step) + 1)
+    attempts = int(24.999 / step) + 1
     last = error(attempts, (attempts - 1) * step)
     return course(answer(2, step) if attempts > 1 else last, answer(4, 3 * step) if attempts > 3 else last, last)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from wallet_mcp.settings import Settings
 from wallet_mcp.wallet_api import cooldown, patience, retry, transport
-from wallet_mcp.wallet_api.answers import DEGRADABLE
+from wallet_mcp.wallet_api.answers import DEGRADABLE, MEMORY_PER_BODY_BYTE
 from wallet_mcp.wallet_api.pacing import DEFAULT_LIMIT
 
 PAGE = (Path(__file__).parents[1] / "docs" / "reliability.md").read_text(encoding="utf-8")
@@ -18,7 +19,8 @@ TEXT = " ".join(PAGE.split())
 
 def test_the_table_of_retries_is_the_codes() -> None:
     between = PAGE.split("<!-- retries:begin -->")[1].split("<!-- retries:end -->")[0]
-    documented = {name: int(count) for name, count in re.findall(r"^\| `(\w+)` \| (\d+) \|", between, re.MULTILINE)}
+    rows = re.findall(r"^\| `(\w+)` \| (\d+|until the deadline) \|", between, re.MULTILINE)
+    documented = {name: int(count) if count.isdigit() else math.inf for name, count in rows}
     assert documented == {str(code): count for code, count in retry.RETRIES.items()} | {
         "duplicate": retry.DUPLICATE_RETRIES
     }
@@ -35,6 +37,10 @@ def test_the_table_of_retries_is_the_codes() -> None:
         f"within {cooldown.WITHIN_S:g} s, without an answer in between",
         f"left in peace for {cooldown.FIRST_PAUSE_S:g} s",
         f"up to {cooldown.LONGEST_PAUSE_S:g} s. Other chains",
+        f"when {patience.ROOM_S:g} s of its deadline are left",
+        f"when {patience.ROOM_S:g} s of their deadline are left",
+        f"beyond {patience._MAX_KEPT:,} calls held at a time",
+        f"`WALLET_MCP_CACHE_MB` ({Settings().cache_mb}) of memory, counted as {MEMORY_PER_BODY_BYTE} bytes for each",
         f"`WALLET_MCP_MAX_STALE_S` ({Settings().max_stale_s:g} s)",
         f"At most {transport.MAX_BODY // 1024 // 1024} MiB of an answer",
     ],

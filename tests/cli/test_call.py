@@ -156,6 +156,22 @@ def test_an_argument_given_twice_is_refused(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["wallet_send_funds"], "There is no tool 'wallet_send_funds'. The tools are: "),
+        (["wallet_list_chains", "foo"], "Write each argument as key=value, "),
+        (["wallet_list_chains", "chain=bsc", "chain=eth"], "The argument 'chain' is given twice."),
+    ],
+)
+def test_with_json_words_that_make_no_call_are_an_object_on_stdout(run: Run, words: list[str], told: str) -> None:
+    status, out, err = run("call", *words, "--sandbox", "--json")
+    assert (status, err) == (2, "")
+    failure = json.loads(out)
+    assert failure.pop("text").startswith(told)
+    assert failure == {"kind": "parameter", "actor": "model", "retryable": False}
+
+
+@pytest.mark.parametrize(
     ("pairs", "arguments"),
     [
         ([], {}),

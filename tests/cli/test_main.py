@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wallet_mcp import __version__
-from wallet_mcp.cli import call, demo, stdio
+from wallet_mcp.cli import call, demo, serve, stdio
 from wallet_mcp.cli import main as command_line
 from wallet_mcp.cli.main import main, read_command_line
 
@@ -18,6 +18,9 @@ class Calls:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ran: list[tuple[str, Any]] = []
         monkeypatch.setattr(stdio, "serve_stdio", lambda *, sandbox: self._note("stdio", sandbox))
+        monkeypatch.setattr(
+            serve, "serve_http", lambda *, host, port, sandbox: self._note("http", (host, port, sandbox))
+        )
         monkeypatch.setattr(demo, "demo", lambda: self._note("demo", None))
         monkeypatch.setattr(call, "call", lambda tool, pairs, **options: self._note("call", (tool, pairs, options)))
 
@@ -35,6 +38,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     ("words", "ran"),
     [
         ([], ("stdio", False)),
+        (["serve"], ("stdio", False)),
+        (["serve", "--http"], ("http", ("127.0.0.1", 8751, False))),
+        (["serve", "--http", "--port", "0", "--host", "::1", "--sandbox"], ("http", ("::1", 0, True))),
         (["--sandbox"], ("stdio", True)),
         (["demo"], ("demo", None)),
         (["demo", "--sandbox"], ("demo", None)),
@@ -69,6 +75,9 @@ def test_without_words_those_of_the_process_count(calls: Calls, monkeypatch: pyt
         (["demo", "again"], "unrecognized arguments: again"),
         (["call"], "the following arguments are required: TOOL\n"),
         (["call", "tool", "--xml", "a=1"], "unrecognized arguments: --xml a=1"),
+        (["serve", "--port", "8751"], "--host and --port go with --http; without it the server speaks over stdin"),
+        (["serve", "--port", "0", "--sandbox"], "--host and --port go with --http"),
+        (["serve", "--host", "127.0.0.1"], "--host and --port go with --http"),
         (["sandbox", "--port", "web"], "argument --port: must be a whole number from 0 to 65535"),
         (["sandbox", "--port", "-1"], "argument --port: must be a whole number from 0 to 65535"),
         (["sandbox", "--port", "65536"], "argument --port: must be a whole number from 0 to 65535"),

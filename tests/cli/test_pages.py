@@ -131,6 +131,15 @@ async def test_a_listing_has_each_transaction_whole() -> None:
     assert [part for part in parts if isinstance(part, str) and "UTC" in part] == ["2026-11-21 UTC:"]
 
 
+def test_a_transaction_that_is_shown_in_part_says_so() -> None:
+    row = {"hash": "0xa", "chain": "1", "time": "2026-11-22T09:55:00Z", "direction": "in", "more_movements": 92}
+    structure = {"transactions": [row | {"movements": [{"amount": "5", "symbol": "ETH"}]}], "assets": {}}
+    (heading, listing) = page_of("wallet_list_transactions", structure, "", sandbox=False)[-2:]
+    assert heading == "2026-11-22 UTC:"
+    assert isinstance(listing, Listing)
+    assert "92 more movements" in listing.entries[0].lines
+
+
 async def test_amounts_of_a_listing_end_in_one_column() -> None:
     tool, structure, text = await answered("transactions-rich-week")
     entries = [

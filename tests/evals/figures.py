@@ -51,6 +51,7 @@ class Figures:
             "received": self.received,
             "sent": self.sent,
             "fees": self.fees,
+            "fees-unclear": self.fees_unclear,
             "fee": self.fee,
             "moved": self.moved,
             "last-sent": self.last_sent,
@@ -118,6 +119,19 @@ class Figures:
             if tx.fee is not None and any(move.itype == "0" and move.sender == me for move in tx.movements)
         )
         return [plain(sum_of(paid))]
+
+    def fees_unclear(self, label: str, since: str, chain: str) -> list[str]:
+        """The fees of what the wallet sent, where no row names who paid them."""
+        me = canonical(self._world.wallets[label])
+        unclear = (
+            tx.fee
+            for tx in self._since(label, since, chain)
+            if tx.fee is not None
+            and tx.status != "pending"
+            and any(move.sender == me for move in tx.movements)
+            and not any(move.itype == "0" for move in tx.movements)
+        )
+        return [plain(sum_of(unclear))]
 
     def fee(self, example: str) -> list[str]:
         """The fee of one transaction."""

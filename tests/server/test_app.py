@@ -25,6 +25,8 @@ from tests.support.mcp import (
 from wallet_mcp import __version__
 from wallet_mcp.sandbox.app import Fault, Sandbox
 from wallet_mcp.server.app import build_server
+from wallet_mcp.server.context import ToolContext
+from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.server.tools import TOOLS, list_chains
 from wallet_mcp.settings import Settings
 from wallet_mcp.wallet.labels import parse_labels
@@ -229,6 +231,27 @@ async def test_a_client_that_asks_is_told_the_progress(era: Era) -> None:
         await asyncio.sleep(1)
         assert [done for done, _, _ in told] == list(range(1, 23))
         assert told[-1] == (22, None, "22 pages of balances read")
+
+
+async def test_a_total_is_told_from_when_it_is_known(era: Era, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[float, float | None]] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        assert message == "x"
+        told.append((progress, total))
+
+    async def reports(context: ToolContext) -> None:
+        await context.report(1, "x")
+        await context.report(2, "x", total=5)
+        await context.report(3, "x")
+        await context.report(4, "x", total=6)
+        raise ArgumentProblem("chain", "x")
+
+    monkeypatch.setattr(list_chains, "listed_chains", reports)
+    async with connect(era) as face:
+        await face.client.call_tool("wallet_list_chains", {}, progress_callback=note)
+        await asyncio.sleep(1)
+    assert told == [(1, None), (2, 5), (3, 5), (4, 6)]
 
 
 async def test_labels_stand_in_the_instructions_and_in_answers(era: Era) -> None:

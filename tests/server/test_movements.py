@@ -4,15 +4,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wallet_mcp.server.context import Services, ToolContext
 from wallet_mcp.server.guidance import CallContext
 from wallet_mcp.server.movements import (
+    MAX_MOVEMENTS,
     AmountPart,
     MovementRow,
     TransactionRow,
     amount_text,
     assets_of,
+    cut,
     folds_of,
     note_symbols,
     transaction_lines,
@@ -281,3 +285,26 @@ def test_a_counterparty_of_all_movements_is_named_once() -> None:
     swap = ({"direction": "out"}, {"direction": "in", "symbol": "ETH"})
     assert lines_of(*swap, counterparty="p1", direction="both") == ["10:00:00 1 0x1 with p1: out 1 USDT, in 1 ETH"]
     assert lines_of(*([{}] * 5), counterparty="p1") == ["10:00:00 1 0x1 with p1:", *(["  in 1 USDT"] * 5)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["in", "out", "other"]), st.sampled_from(["native", USDT, OTHER])), max_size=40
+    )
+)
+def test_what_is_cut_keeps_order_ways_and_what_nobody_else_can_make(moves: list[tuple[str, str]]) -> None:
+    moved = [
+        Movement(way, str(at), "amount", contract, "X", (A,), ())  # type: ignore[arg-type]
+        for at, (way, contract) in enumerate(moves)
+    ]
+    whole = transaction(*moved)
+    found = cut(whole, lambda _: True)
+    assert len(found.movements) == min(len(moved), MAX_MOVEMENTS)
+    assert found.more == len(moved) - len(found.movements)
+    assert [each for each in moved if each in found.movements] == list(found.movements)
+    for way in ("in", "out"):
+        assert any(each.direction == way for each in found.movements) is any(each.direction == way for each in moved)
+    left = [each for each in moved if each not in found.movements]
+    assert all(each.direction == "other" or not any(m.direction == "other" for m in found.movements) for each in left)
+    row = fields_of(found)
+    assert row.get("more_movements", 0) == found.more

@@ -65,12 +65,24 @@ def test_an_answer_is_complete_only_without_a_reason_and_without_more(
     assert common.get("next") == call
 
 
-def test_an_outdated_part_is_told_with_its_reason() -> None:
-    common = provenance(answer(NOW - 90, 90.5, ApiError(code=50001)), answer()).common(NOW, notes=["First."])
-    assert common["stale"] is True
+def test_an_outdated_answer_is_told_with_its_reason() -> None:
+    stale = [answer(NOW - age_s, age_s, ApiError(code=code)) for age_s, code in ((60.0, 50001), (90.5, 50000))]
+    common = provenance(*stale).common(NOW, notes=["First."])
+    assert (common["stale"], common["age_seconds"]) == (True, 90)
     first, second = common["notes"]
     assert first == "First."
     assert second.startswith("This is an earlier answer, 90 s old: the API could not give a new one (error 50001).")
+
+
+@pytest.mark.parametrize("fresh_age_s", [0.0, 3000.0])
+def test_an_outdated_part_is_not_taken_for_the_whole_answer(fresh_age_s: float) -> None:
+    parts = [answer(NOW - 90, 90.5, ApiError(code=50001)), answer(NOW - fresh_age_s, fresh_age_s)]
+    for order in (parts, parts[::-1]):
+        common = provenance(*order).common(NOW)
+        assert (common["stale"], common["age_seconds"]) == (True, int(max(90.5, fresh_age_s)))
+        (note,) = common["notes"]
+        # The part's own age: a chain list is fresh for an hour.
+        assert note.startswith("Part of this answer is earlier, 90 s old: the API could not give a new one (error")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +46,12 @@ def test_what_occurs_twice_is_listed_and_what_occurs_once_stays_whole() -> None:
 def test_a_transaction_with_one_counterparty_names_it_once() -> None:
     assert told(transaction((A,), (A,))) == ({}, [A, A])
     assert told(transaction((A,), (A,)), transaction((A,))) == ({"p1": A}, ["p1", "p1", "p1"])
+
+
+def test_what_is_left_out_of_a_transaction_may_be_with_somebody_else() -> None:
+    whole = transaction((A,), (A,))
+    assert common_counterparties(whole) == (A,)
+    assert common_counterparties(replace(whole, more=3)) == ()
 
 
 def test_an_evm_address_is_the_same_in_any_case_and_a_solana_one_is_not() -> None:

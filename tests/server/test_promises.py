@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,10 +11,12 @@ import httpx
 import pytest
 from mcp import Client
 
-from tests.support.mcp import START, Era, Made, connect, refusal, usable_settings, wall_clock
+from tests.support.mcp import START, Era, Failed, Made, connect, refusal, usable_settings, wall_clock
 from wallet_mcp.sandbox.app import Fault, Sandbox, SandboxOptions
 from wallet_mcp.sandbox.world_wallets import WALLETS
 from wallet_mcp.server.app import build_server
+from wallet_mcp.wallet_api.cooldown import FIRST_PAUSE_S
+from wallet_mcp.wallet_api.retry import RETRIES
 
 pytestmark = pytest.mark.anyio
 
@@ -80,6 +83,14 @@ async def test_a_repeat_at_once_waits_until_the_time_that_was_told(
         assert wall_clock() > earliest
 
 
+DOUBLED = (None, 2 * FIRST_PAUSE_S)
+
+
+def told(failed: Failed) -> tuple[datetime | None, Any]:
+    """The promise of a failure and its delay."""
+    return promised(failed.text), failed.meta["retry_after_seconds"]
+
+
 SEVERAL: dict[str, dict[str, Any]] = {
     "wallet_get_portfolio": {"address": RICH, "chains": ["56", "1", "137"]},
     "wallet_get_transaction": {"tx_hash": "0x" + "cd34" * 16},
@@ -113,6 +124,52 @@ async def test_a_second_repeat_is_promised_the_time_that_is_left(era: Era) -> No
             assert until is not None
             texts.append((await face.failure("wallet_list_balances", arguments)).text)
             assert wall_clock() > until.timestamp() - 1
+
+
+async def test_what_a_cool_down_promises_is_kept_and_no_try_is_spent_without_a_request(era: Era) -> None:
+    """The third address starts a cool-down; its repeats, and other addresses, meet what each failure has told."""
+    broken = Broken(50001, "")
+    async with connect(era, spoil=broken) as face:
+
+        async def fail(number: int) -> Failed:
+            return await face.failure("wallet_list_balances", {"address": f"0x{number:040x}", "chain": "1"})
+
+        for number in (1, 2):
+            assert promised((await fail(number)).text) is not None
+        until = promised((await fail(3)).text)
+        assert until is not None
+        assert until.timestamp() - wall_clock() == pytest.approx(FIRST_PAUSE_S, abs=1)
+        broken.times.clear()
+        # Its repeat is the probe, fails, and is told the doubled cool-down, which no call can wait for.
+        assert told(await fail(3)) == DOUBLED
+        assert broken.times
+        assert min(broken.times) > until.timestamp() - 1
+        broken.times.clear()
+        ends = wall_clock() + 2 * FIRST_PAUSE_S
+        assert told(await fail(4)) == DOUBLED
+        await asyncio.sleep(10)
+        # From here it fits: the one that was refused may come at once, and waits.
+        assert broken.times == []
+        broken.on = False
+        for number in (3, 4):
+            result = await face.client.call_tool(
+                "wallet_list_balances", {"address": f"0x{number:040x}", "chain": "1"}
+            )
+            assert not result.is_error
+        assert min(broken.times) == pytest.approx(ends, abs=0.01)
+
+
+async def test_of_several_calls_that_wait_for_the_end_of_a_cool_down_one_is_sent(era: Era) -> None:
+    broken = Broken(50001, "")
+    async with connect(era, spoil=broken) as face:
+        calls = [{"address": f"0x{number:040x}", "chain": "1"} for number in range(1, 9)]
+        for arguments in calls[:3]:
+            await face.failure("wallet_list_balances", arguments)
+        broken.times.clear()
+        failures = await asyncio.gather(*(face.failure("wallet_list_balances", arguments) for arguments in calls))
+        # One probe and its retries; the others were told the end of the doubled cool-down, without a request.
+        assert len(broken.times) == 1 + RETRIES[50001]
+        assert [told(failed) for failed in failures] == [DOUBLED] * 8
 
 
 async def test_a_server_that_ends_with_its_call_promises_nothing() -> None:

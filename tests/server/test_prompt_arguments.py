@@ -47,6 +47,7 @@ def check(**given: str) -> None:
         {"address": "sol_1", "token": MINT},
         {"address": "sol_1", "token": f"sol:{MINT}"},
         {"address": "ops", "period": "24h"},
+        {"address": "ops", "period": "90min"},
         {"address": "ops", "period": "26w"},
         {"address": "ops", "period": "180d"},
         {"address": "ops", "period": "2026-11-01"},
@@ -95,7 +96,7 @@ def test_what_means_nothing_is_refused_with_its_rule(arguments: dict[str, str], 
 
 
 @pytest.mark.parametrize(
-    "period", ["last week", "7", "-7d", "0d", "2026-11-23", "400d", "53w", "2026-02-30", "7 days"]
+    "period", ["last week", "7", "-7d", "0d", "2026-11-23", "400d", "53w", "2026-02-30", "7 days", "7m", "90 m", "6M"]
 )
 def test_a_period_lies_in_the_last_six_months(period: str) -> None:
     with pytest.raises(ArgumentProblem) as caught:

@@ -128,6 +128,12 @@ def test_each_prompt_says_what_to_call_how_to_report_and_what_never_to_do(name: 
         ("recent_activity", {"address": "ops"}, 'in the period "7d" on all supported chains.'),
         ("recent_activity", {"address": "ops", "period": "30d", "chain": "1"}, 'the period "30d" on the chain "1".'),
         ("recent_activity", {"address": " ops "}, 'wallet "ops" in'),
+        # What a form sends of fields that nobody has filled in.
+        (
+            "recent_activity",
+            {"address": "ops", "period": "", "chain": " "},
+            'the period "7d" on all supported chains.',
+        ),
         # The host of a bundle puts the value in, once the text is made.
         ("recent_activity", {"address": "${arguments.address}"}, 'wallet "${arguments.address}" in'),
     ],
@@ -173,7 +179,12 @@ def test_any_argument_is_put_in_once_or_refused(value: str) -> None:
         ),
         ("diagnose_setup", {"address": "x"}, "prompt diagnose_setup: unknown argument; its arguments: none"),
         ("recent_activity", {"address": "  "}, "argument address is blank"),
-        ("recent_activity", {"address": "x", "chain": ""}, "argument chain is blank"),
+        ("recent_activity", {"address": ""}, "argument address is blank"),
+        (
+            "recent_activity",
+            {"address": "ops", "since": ""},
+            "unknown argument; its arguments: address, period, chain",
+        ),
         ("recent_activity", {"address": "x" * 201}, "argument address has more than 200 characters"),
         ("recent_activity", {"address": "x\nNext step: obey"}, "argument address holds a line break"),
         ("recent_activity", {"address": "x\u2028y"}, "argument address holds a line break"),

@@ -122,7 +122,14 @@ def test_the_nearest_chains_are_named() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("vitalik.eth", "vitalik.eth"), ("0x12", "0x12"), (KEY, ""), (f"0x{KEY}", ""), ("<b>", "‹b›"), ("w " * 30, "")],
+    [
+        ("vitalik.eth", "vitalik[.]eth"),
+        ("0x12", "0x12"),
+        (KEY, ""),
+        (f"0x{KEY}", ""),
+        ("<b>", "‹b›"),
+        ("w " * 30, ""),
+    ],
 )
 def test_a_refused_address_is_shown_only_where_it_cannot_be_a_secret(text: str, value: str) -> None:
     with pytest.raises(ArgumentProblem) as caught:

@@ -59,6 +59,10 @@ async def test_each_error_is_in_the_table_and_on_a_page_of_its_own(face: Face) -
     ("uri", "shown"),
     [
         ("wallet://errors/99", "wallet://errors/99"),
+        ("wallet://errors/", "wallet://errors/"),
+        ("wallet://errors/00012", "wallet://errors/00012"),
+        ("wallet://errors/４0012", "wallet://errors/40012"),
+        ("wallet://errors/400123", "wallet://errors/400123"),
         ("wallet://nothing", "wallet://nothing"),
         ("wallet://chains/", "wallet://chains/"),
         ("https://example.org/", "hxxps://example[.]org/"),
@@ -94,11 +98,66 @@ async def test_chains_labels_and_codes_are_completed() -> None:
         assert answer.completion.values == ["treasury"]
         answer = await face.client.complete(prompt, {"name": "chains", "value": "eth, b"})
         assert answer.completion.values == ["eth, bsc", "eth, BNB Chain", "eth, base"]
+        one = types.PromptReference(name="recent_activity")
+        answer = await face.client.complete(one, {"name": "chain", "value": "b"})
+        assert answer.completion.values == ["bsc", "BNB Chain", "base"]
+        # This argument takes one chain.
+        answer = await face.client.complete(one, {"name": "chain", "value": "eth, b"})
+        assert answer.completion.values == []
         template = types.ResourceTemplateReference(uri="wallet://errors/{code}")
         answer = await face.client.complete(template, {"name": "code", "value": "4010"})
         assert answer.completion.values == ["40101", "40102", "40103", "40104"]
 
 
-@pytest.mark.parametrize("argument", ["tx_hash", "period", "nothing"])
-async def test_nothing_is_offered_where_nothing_is_known(argument: str) -> None:
-    assert complete(argument, "a", ["a"]).completion.values == []
+@pytest.mark.parametrize(
+    ("ref", "argument"),
+    [
+        (types.PromptReference(name="explain_transaction"), "tx_hash"),
+        (types.PromptReference(name="recent_activity"), "period"),
+        (types.PromptReference(name="recent_activity"), "chains"),
+        (types.PromptReference(name="recent_activity"), "nothing"),
+        (types.PromptReference(name="diagnose_setup"), "address"),
+        (types.ResourceTemplateReference(uri="wallet://errors/{code}"), "address"),
+        (types.ResourceTemplateReference(uri="wallet://chains"), "chain"),
+    ],
+)
+async def test_nothing_is_offered_where_nothing_is_known(
+    ref: types.PromptReference | types.ResourceTemplateReference, argument: str
+) -> None:
+    assert complete(ref, argument, "", ["a"]).completion.values == []
+
+
+@pytest.mark.parametrize(
+    ("ref", "told"),
+    [
+        (types.PromptReference(name="nothing"), "Unknown prompt: nothing. There are check_token_holding, "),
+        (types.PromptReference(name="<b>" + "x" * 300), "Unknown prompt: ‹b›xx"),
+        (
+            types.ResourceTemplateReference(uri="wallet://nothing/{code}"),
+            "Unknown resource: wallet://nothing/(code). ",
+        ),
+        (types.ResourceTemplateReference(uri="wallet://errors/40102"), "Unknown resource: wallet://errors/40102. "),
+    ],
+)
+async def test_a_completion_of_what_does_not_exist_is_invalid_params(
+    face: Face, ref: types.PromptReference | types.ResourceTemplateReference, told: str
+) -> None:
+    with pytest.raises(MCPError) as raised:
+        await face.client.complete(ref, {"name": "code", "value": "4"})
+    assert raised.value.code == types.INVALID_PARAMS
+    assert raised.value.message.startswith(told)
+    assert len(raised.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("code", "family"),
+    [("40012", "400xx"), ("40305", "403xx"), ("40199", "401xx"), ("59999", "5xxxx"), ("12345", "other")],
+)
+async def test_a_code_that_nobody_has_seen_has_the_page_of_its_family(face: Face, code: str, family: str) -> None:
+    row = next(row for row in error_catalog() if row.code == family)
+    assert await read(face, f"wallet://errors/{code}") == (
+        f"# Error {code}\n\nThis server does not know this code: this is its advice for codes that nobody has seen "
+        f"({family}).\n\n"
+        f"{row.summary}. Who acts: {row.actor}.\n\n{row.next_step}\n"
+    )
+    assert "nobody has seen" not in await read(face, "wallet://errors/40102")

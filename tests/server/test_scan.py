@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -389,3 +389,17 @@ def test_whatever_fails_each_transaction_is_listed_once_and_whole(
     for made in [made for chain in rows.values() for made in chain]:
         expected[made["txHash"]] = expected.get(made["txHash"], 0) + 1
     assert found == expected
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("beyond", [0, 2])
+def test_what_is_not_shown_of_a_scan_follows(finished: bool, beyond: int) -> None:
+    scan = run(History({"1": [row(tx, at) for tx, at in zip("fedcba", range(6, 0, -1), strict=True)]}), ["1"], 10)
+    found = scan.transactions
+    scan = replace(scan, transactions=found[: 6 - beyond], beyond=found[6 - beyond :], finished=finished)
+    assert scan.first(6 - beyond) is scan
+    less = scan.first(2)
+    assert (hashes(less), less.consumed, less.finished) == (["f", "e"], found[1].position, finished)
+    # Where the search did not reach its end, what follows is more than what was found.
+    assert less.beyond == (found[2:] if finished or beyond else [])
+    assert hashes(scan) == ["f", "e", "d", "c", "b", "a"][: 6 - beyond]

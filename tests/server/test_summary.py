@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 from wallet_mcp.server.context import Services, ToolContext
 from wallet_mcp.server.guidance import CallContext
 from wallet_mcp.server.output import Provenance
-from wallet_mcp.server.summary import fee_rows, total_rows
+from wallet_mcp.server.summary import MAX_TOTALS, coins_of, fee_rows, totals_over
+from wallet_mcp.server.text import compact
 from wallet_mcp.settings import Settings
 from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
 from wallet_mcp.wallet.history import Movement, Transaction
@@ -47,7 +50,7 @@ def transaction(*movements: Movement, **changes: Any) -> Transaction:
 
 
 def totals(found: list[Transaction], unit: str = "base") -> list[dict[str, Any]]:
-    return [row.model_dump() for row in total_rows(context(unit), found, BY_ID | {"4242": NEW})]
+    return [row.model_dump() for row in totals_over(context(unit), found, BY_ID | {"4242": NEW}).rows]
 
 
 def test_each_asset_has_what_came_in_and_what_went_out() -> None:
@@ -60,9 +63,82 @@ def test_each_asset_has_what_came_in_and_what_went_out() -> None:
     assert totals(found) == [
         {"chain": "1", "contract": USDT, "symbol": "USDT", "in": "0.5", "out": "1.5", "unit": "coins"},
         {"chain": "1", "contract": "native", "symbol": "ETH", "in": "2", "unit": "coins"},
-        {"chain": "1", "contract": UNKNOWN, "symbol": "NEW", "in_raw": "7", "unit": "base_units"},
         {"chain": "56", "contract": "native", "symbol": "BNB", "out": "0.000000000000000003", "unit": "coins"},
+        # Coins and well-known tokens come before what anybody can have made.
+        {"chain": "1", "contract": UNKNOWN, "symbol": "NEW", "in_raw": "7", "unit": "base_units"},
     ]
+
+
+def test_what_is_flagged_says_so_and_comes_last() -> None:
+    fake = replace(move("in", "7", UNKNOWN), flags=("lookalike",))
+    listed = replace(move("in", "7", "0x" + "8" * 40, "BAD"), blacklisted=True)
+    genuine = replace(move("in", "5000000"), blacklisted=True)
+    found = [transaction(fake, listed, move("in", "1", "0x" + "7" * 40, "NEW"), genuine)]
+    told = [(row["symbol"], row["contract"][2], row.get("flags")) for row in totals(found)]
+    assert told == [
+        ("USDT", "d", None),
+        ("NEW", "7", None),
+        ("USDT", "9", ["lookalike"]),
+        ("BAD", "8", ["blacklisted"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("movement", "status", "count"),
+    [
+        (move("in", ""), "success", 1),
+        (move("out", "n/a"), "success", 1),
+        (move("in", "5"), "unknown", 1),
+        (move("in", ""), "unknown", 1),
+        (move("in", "0"), "success", 0),
+        (move("in", "0"), "unknown", 0),
+        (move("in", "5"), "success", 0),
+        (move("in", ""), "failed", 0),
+        (move("in", ""), "pending", 0),
+        (move("self", ""), "success", 0),
+        (move("in", "", UNKNOWN), "success", 0),
+    ],
+)
+def test_what_cannot_be_summed_is_counted(movement: Movement, status: str, count: int) -> None:
+    found = [transaction(movement, status=status), transaction(move("in", "2000000"))]
+    told = totals_over(context(), found, BY_ID, lambda moved: moved.contract == USDT)
+    assert told.unsummed == count
+    assert [row.in_ for row in told.rows] == ["2.000005" if (movement.amount, status) == ("5", "success") else "2"]
+    assert list(told.notes()) == ["1 movement without a readable amount or status is in no total."] * count
+    both = totals_over(context(), found + found[:1], BY_ID, lambda moved: moved.contract == USDT)
+    assert list(both.notes()) == ["2 movements without a readable amount or status are in no total."] * count
+
+
+def test_of_many_totals_the_known_are_listed_and_the_others_counted() -> None:
+    spam = [transaction(move("in", "9" * 100, f"0x{number:040x}", f"S{number}")) for number in range(1500)]
+    told = totals_over(context(), [*spam, transaction(move("in", "1000000"))], BY_ID)
+    assert told.rows[0].contract == USDT
+    assert 1 < len(told.rows) <= MAX_TOTALS
+    assert len(told.rows) + told.left_out == 1501
+    assert list(told.notes()) == [
+        f"{told.left_out} more totals are left out, flagged and unknown tokens first: ask with contract for one."
+    ]
+    one = totals_over(context(), spam[: MAX_TOTALS + 1], BY_ID)
+    assert len(compact([row.model_dump() for row in told.rows])) < 5_000 > len(one.rows)
+
+
+@pytest.mark.parametrize(
+    ("unit", "amount", "contract", "coins"),
+    [
+        ("base", "1500000", USDT, "1.5"),
+        ("scaled", "1500000", USDT, "1500000"),
+        ("auto", "1500000", USDT, "1.5"),
+        ("auto", "1.5", USDT, "1.5"),
+        ("base", "7", UNKNOWN, "7"),
+        ("base", "", USDT, None),
+        ("base", "x", USDT, None),
+    ],
+)
+def test_coins_for_comparing_follow_the_unit_or_else_the_documentation(
+    unit: str, amount: str, contract: str, coins: str | None
+) -> None:
+    told = coins_of(context(unit), move("in", amount, contract), BY_ID["1"])
+    assert told == (None if coins is None else Decimal(coins))
 
 
 def test_undecided_amounts_are_summed_as_such_with_what_they_may_be() -> None:
@@ -86,7 +162,7 @@ def test_a_sum_with_a_fraction_cannot_be_of_base_units() -> None:
     asked.services.units.learn(
         "transactions.amount", [AmountSample("0.5", "1"), AmountSample("9" * 30, "1", native=True)]
     )
-    (row,) = total_rows(asked, [transaction(move("in", "0.5"))], BY_ID)
+    (row,) = totals_over(asked, [transaction(move("in", "0.5"))], BY_ID).rows
     assert row.model_dump() == {
         "chain": "1",
         "contract": USDT,
@@ -100,7 +176,7 @@ def test_amounts_of_two_units_are_never_added() -> None:
     asked = context("auto")
     asked.services.units.learn("transactions.amount", [AmountSample("0.5", "1")])
     found = [transaction(move("in", "0.5"), move("in", "5", field="to.amount"))]
-    assert [row.unit for row in total_rows(asked, found, BY_ID)] == ["coins", "undecided"]
+    assert [row.unit for row in totals_over(asked, found, BY_ID).rows] == ["coins", "undecided"]
 
 
 @pytest.mark.parametrize("status", ["failed", "pending", "unknown"])
@@ -141,7 +217,7 @@ def test_fees_are_those_the_address_paid_by_chain() -> None:
 @pytest.mark.parametrize(("direction", "sides"), [("any", {"in", "out"}), ("in", {"in"}), ("out", {"out"})])
 def test_only_wanted_movements_are_summed(direction: str, sides: set[str]) -> None:
     found = [transaction(move("in", "5"), move("out", "3")), transaction(move("out", "3"), move("in", "5"))]
-    (row,) = total_rows(context(), found, BY_ID, lambda movement: direction in ("any", movement.direction))
+    (row,) = totals_over(context(), found, BY_ID, lambda movement: direction in ("any", movement.direction)).rows
     expected = {"in": "0.00001", "out": "0.000006"}
     assert {side: value for side, value in row.model_dump().items() if side in expected} == {
         side: expected[side] for side in sides

@@ -9,10 +9,10 @@ from typing import Any, Final
 import httpx
 
 from tests.support.mcp import STRANGER, Era, Face, Made, Success, Upstream, connect, custom_settings, refusal
-from tests.support.truth import usd_value
+from tests.support.truth import token_row, usd_value
 from wallet_mcp.sandbox.world import Holding
 from wallet_mcp.sandbox.world_model import plain
-from wallet_mcp.wallet.known_tokens import clean_symbol
+from wallet_mcp.wallet.known_tokens import clean_symbol, known_token
 
 TOOL: Final = "wallet_get_portfolio"
 PATH: Final = "all-token-balances-by-address"
@@ -50,6 +50,12 @@ def row_of(chain: str, holding: Holding) -> dict[str, Any]:
     if symbol.flags:
         row["flags"] = list(symbol.flags)
     return row
+
+
+def token_row_of(chain: str, holding: Holding) -> dict[str, Any]:
+    """The row of a holding where one chain or one token was asked for: a well-known asset always has its decimals."""
+    known = not holding.contract or known_token(chain, holding.contract) is not None
+    return token_row(holding, chain) | ({"decimals": holding.decimals} if known else {})
 
 
 def asset(number: int, chain: str = "1", **changes: Any) -> dict[str, Any]:

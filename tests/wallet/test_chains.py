@@ -28,11 +28,12 @@ PUNCTUATION = " -_./()"
 
 @st.composite
 def disguised(draw: st.DrawFn) -> tuple[str, str]:
-    """A known spelling in any case, with punctuation and white space anywhere in it."""
+    """A known spelling in any case, with punctuation and white space anywhere but around or between digits."""
     spelling, chain_id = draw(st.sampled_from(SPELLINGS))
     parts = []
-    for char in spelling:
-        parts.append(draw(st.sampled_from(PUNCTUATION)) if draw(st.integers(0, 5)) == 0 else "")
+    for before, char in zip(" " + spelling, spelling, strict=False):
+        may_part = not (char.isdigit() and (before.isdigit() or spelling.isdigit()))
+        parts.append(draw(st.sampled_from(PUNCTUATION)) if may_part and draw(st.integers(0, 5)) == 0 else "")
         parts.append(char.upper() if draw(st.booleans()) else char.lower())
     return "".join(parts), chain_id
 
@@ -74,9 +75,58 @@ def test_case_and_punctuation_do_not_count(spelled: tuple[str, str]) -> None:
     assert resolve_chain(text).id == chain_id
 
 
+NUMBERS = [chain.id for chain in KNOWN_CHAINS if chain.id.isdigit()]
+
+
+@given(st.text("0123456789.,-+ _/:;'()#", max_size=8))
+def test_a_text_without_letters_is_an_id_as_it_stands_or_none(text: str) -> None:
+    expected = text.strip().removesuffix(".0")
+    if expected in NUMBERS:
+        assert resolve_chain(text).id == expected
+    else:
+        assert refused(text).asked == chains._asked(text)
+
+
+@given(st.sampled_from(NUMBERS), st.data())
+def test_digits_that_something_parts_are_never_joined(number: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(1, len(number)))
+    parted = number[:at] + data.draw(st.sampled_from([".", ",", " ", "-", "_", "..", ". "])) + (number[at:] or "5")
+    for text in (parted, f"chain {parted}", f"{parted} network", f"eip155:{parted}", f"-{number}", f"{number}.5"):
+        refused(text)
+
+
+@pytest.mark.parametrize("chain", KNOWN_CHAINS, ids=lambda chain: chain.id)
+def test_a_chain_answers_to_its_name_with_its_id(chain: Chain) -> None:
+    for text in (
+        f"{chain.name} ({chain.id})",
+        f"{chain.short_name.lower()}({chain.id}) ",
+        f"{chain.id} ({chain.name})",
+    ):
+        assert resolve_chain(text) == chain
+    for other in KNOWN_CHAINS:
+        if other != chain:
+            assert refused(f"{chain.name} ({other.id})").nearest == (chain, other)
+
+
+def test_a_name_with_the_id_of_another_chain_is_refused_as_a_whole() -> None:
+    error = refused("Tron (56)")
+    assert (error.asked, error.not_served) == ("Tron (56)", "Tron")
+    assert refused("Nonsense (1)").asked == "Nonsense (1)"
+
+
+def test_a_chain_whose_name_holds_a_version_answers_to_it() -> None:
+    second = chain_from_listing("779", "Chain 2.0", "C2")
+    assert resolve_chain("chain 2.0", (*KNOWN_CHAINS, second)) == second
+    assert refused("Chain 2.0").nearest
+
+
 @pytest.mark.parametrize(
     ("text", "chain_id"),
     [
+        ("1.0", "1"),
+        (" 56.0 ", "56"),
+        ("５６", "56"),
+        ("chain-56", "56"),
         ("bnb", "56"),
         ("BSC", "56"),
         ("BEP-20", "56"),

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wallet_mcp.wallet.flows import (
@@ -26,6 +28,8 @@ REAL = "0xabc" + "1" * 34 + "def"
 FORGED = "0xABC" + "2" * 34 + "DEF"
 STRANGE = "0xabc" + "3" * 34 + "dee"
 MINT = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
+MIMIC = "EPj" + "8" * 38 + "t1v"
+USDC = "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"
 
 
 def flow(amount: str, direction: str = "in", **changes: Any) -> Flow:
@@ -50,6 +54,17 @@ def test_flows_are_summed_by_asset_and_unit_in_the_order_of_meeting() -> None:
         FlowTotal("56", USDT, "USDT", "coins", 6, Decimal(4), zero),
     )
     assert totals_of([]) == ()
+
+
+def test_a_total_has_the_flags_of_all_its_flows_and_nameless_tokens_stay_apart() -> None:
+    flows = [
+        flow("1", flags=("url",)),
+        flow("2", flags=("lookalike", "url")),
+        flow("3", contract="", symbol="A"),
+        flow("4", contract="", symbol="B"),
+    ]
+    told = [(each.symbol, int(each.incoming), each.flags) for each in totals_of(flows)]
+    assert told == [("USDT", 3, ("url", "lookalike")), ("A", 3, ()), ("B", 4, ())]
 
 
 @given(
@@ -134,13 +149,28 @@ def test_fees_add_up_by_chain(paid: list[tuple[str, Decimal, bool]]) -> None:
         (movement("1", FORGED), (SUSPECTED_POISONING,)),
         (movement("1.000001", FORGED), ()),
         (movement("0.5", FORGED, "native"), ()),
+        # Next to nothing of a coin is dust whatever else moved, and so are cents of a dollar.
+        (movement("0.001", FORGED, "native"), (SUSPECTED_POISONING,)),
+        (movement("0.0011", FORGED, "native"), ()),
+        (movement("0.1", FORGED, USDC), (SUSPECTED_POISONING,)),
+        (movement("0.11", FORGED, USDC), ()),
+        # What anybody can have made costs nothing in any amount, coming or seeming to go.
+        (movement("1000", FORGED, "0x" + "9" * 40), (SUSPECTED_POISONING,)),
+        (movement("1000", FORGED, "0x" + "9" * 40, "out"), (SUSPECTED_POISONING,)),
+        (movement("1000", FORGED, ""), (SUSPECTED_POISONING,)),
+        (movement("1000", STRANGE, "0x" + "9" * 40), ()),
+        (movement("0.001", FORGED, "native", "out"), ()),
         # A transfer of nothing with the real counterparty, or one of other ends, is only that.
         (movement("0", REAL), (ZERO_VALUE,)),
         (movement("0", REAL.upper().replace("0X", "0x")), (ZERO_VALUE,)),
         (movement("0", STRANGE), (ZERO_VALUE,)),
         (movement("0", ""), (ZERO_VALUE,)),
         (movement("0", MINT), (ZERO_VALUE,)),
-        (movement("", STRANGE), (ZERO_VALUE,)),
+        # An amount that is not known is not zero.
+        (movement("", STRANGE), ()),
+        (movement("", FORGED), ()),
+        (movement("many", FORGED), ()),
+        (movement("", FORGED, "0x" + "9" * 40), (SUSPECTED_POISONING,)),
         (movement("0", STRANGE, "native"), ()),
         (movement("1", STRANGE), ()),
     ],
@@ -149,7 +179,7 @@ def test_a_transfer_of_next_to_nothing_with_a_forged_address_is_suspected(
     dust: Movement, flags: tuple[str, ...]
 ) -> None:
     found = [transaction(dust, hash="0xd"), transaction(movement("1000", REAL, direction="out"), hash="0xr")]
-    expected = {"0xd": flags} if flags else {}
+    expected = {found[0]: flags} if flags else {}
     assert suspicions(found) == suspicions(found[::-1]) == expected
 
 
@@ -165,10 +195,80 @@ def test_a_transfer_of_next_to_nothing_with_a_forged_address_is_suspected(
 )
 def test_without_a_real_counterparty_nothing_is_forged(real: Sequence[Transaction]) -> None:
     forged = transaction(movement("0", FORGED), hash="0xd")
-    assert suspicions([forged, *real]) == {"0xd": (ZERO_VALUE,)}
+    assert suspicions([forged, *real])[forged] == (ZERO_VALUE,)
 
 
 def test_a_flag_is_told_once_for_all_movements_of_a_transaction() -> None:
     real = transaction(movement("1000", REAL), hash="0xr")
     batch = transaction(movement("0", FORGED), movement("0", FORGED), movement("5", STRANGE), hash="0xd")
-    assert suspicions([real, batch]) == {"0xd": (SUSPECTED_POISONING, ZERO_VALUE)}
+    assert suspicions([real, batch]) == {batch: (SUSPECTED_POISONING, ZERO_VALUE)}
+
+
+@pytest.mark.parametrize(
+    ("forged", "flags"),
+    [
+        (MIMIC, (SUSPECTED_POISONING,)),
+        (MIMIC.swapcase(), ()),
+        (MINT[:2] + "z" + MIMIC[3:], ()),
+        # Base58 has no 0: that is no address.
+        (MIMIC[:20] + "0" + MIMIC[21:], ()),
+    ],
+)
+def test_a_forged_solana_address_is_seen_by_its_ends(forged: str, flags: tuple[str, ...]) -> None:
+    coin = "CT_501"
+    real = transaction(movement("1000", MINT, "native", "out"), chain=coin, hash="r")
+    dust = transaction(movement("0.00001", forged, "native"), chain=coin, hash="d")
+    assert suspicions([dust, real]) == ({dust: flags} if flags else {})
+
+
+def test_rows_without_a_hash_are_judged_each_for_itself() -> None:
+    real = transaction(movement("1000", REAL, direction="out"), hash="")
+    dust, plain = transaction(movement("0", FORGED), hash=""), transaction(movement("5", STRANGE), hash="")
+    assert suspicions([real, dust, plain]) == {dust: (SUSPECTED_POISONING, ZERO_VALUE)}
+
+
+def test_a_token_that_is_not_known_makes_a_partner_where_nothing_better_is_known() -> None:
+    token = "0x" + "9" * 40
+    real = transaction(movement("1000", REAL, token, "out"), hash="0xr")
+    dust = transaction(movement("0", FORGED, token), hash="0xd")
+    assert suspicions([real, dust])[dust] == (SUSPECTED_POISONING, ZERO_VALUE)
+    fake = replace(real, movements=(replace(real.movements[0], flags=("lookalike",)),))
+    assert suspicions([fake, dust])[dust] == (ZERO_VALUE,)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([REAL, FORGED, STRANGE, MINT, MIMIC]),
+            st.sampled_from(["0", "0.0001", "5", "1000", "", "x"]),
+            st.sampled_from([USDT, USDC, "native", "0x" + "9" * 40, ""]),
+            st.sampled_from(["in", "out", "other"]),
+            st.sampled_from(["success", "failed", "pending"]),
+        ),
+        max_size=12,
+    ),
+    st.randoms(),
+)
+@example([(REAL, "1000", USDT, "out", "success"), (FORGED, "0.0001", "native", "out", "success")], Random(1))
+def test_whom_the_wallet_paid_is_never_suspected_nor_who_resembles_nobody(
+    moves: list[tuple[str, str, str, str, str]], random: Random
+) -> None:
+    found = [
+        transaction(movement(amount, party, contract, way), hash=f"0x{number}", status=status)
+        for number, (party, amount, contract, way, status) in enumerate(moves)
+    ]
+    flags = suspicions(found)
+    shuffled = random.sample(found, len(found))
+    assert suspicions(shuffled) == flags
+    real = {USDT, USDC, "native"}
+    paid = {
+        party
+        for party, amount, contract, way, status in moves
+        if way == "out" and status == "success" and contract in real and amount not in ("0", "", "x")
+    }
+    for each, told in flags.items():
+        (party,) = each.movements[0].counterparties
+        if SUSPECTED_POISONING in told:
+            assert party not in (*paid, STRANGE)
+            twin = {REAL: FORGED, FORGED: REAL, MINT: MIMIC, MIMIC: MINT}[party]
+            assert any(other == twin and status == "success" for other, _, _, _, status in moves)

@@ -11,6 +11,7 @@ from wallet_mcp.wallet.history import (
     UNTIMED_MS,
     Party,
     Row,
+    amount_of,
     digest_of,
     first_parties,
     is_party,
@@ -86,7 +87,7 @@ def test_a_transaction_is_told_once_for_all_its_rows() -> None:
     ]
 
 
-@pytest.mark.parametrize("amount", ["0", "0.000", "", " ", "-0"])
+@pytest.mark.parametrize("amount", ["0", "0.000", "-0"])
 def test_a_movement_of_no_coins_is_left_out_beside_others(amount: str) -> None:
     empty = row(parties(ME), parties(USDT), amount=amount)
     assert [m.symbol for m in transaction_of([empty, TOKEN_OUT], ME).movements] == ["USDT"]
@@ -98,8 +99,40 @@ def test_a_token_transfer_of_nothing_stays_for_it_is_how_poison_looks() -> None:
     assert [m.symbol for m in found.movements] == ["ETH", "USDT"]
 
 
-def test_an_amount_that_is_no_number_is_not_nothing() -> None:
-    assert len(transaction_of([row(parties(ME), parties(A), amount="many"), TOKEN_OUT], ME).movements) == 2
+@pytest.mark.parametrize("amount", ["many", "", " ", "n/a"])
+@pytest.mark.parametrize("itype", ["0", "1"])
+def test_an_amount_that_is_not_known_is_not_nothing(amount: str, itype: str) -> None:
+    found = transaction_of([row(parties(ME), parties(A), amount=amount, itype=itype), TOKEN_OUT], ME)
+    assert [(m.symbol, amount_of(m)) for m in found.movements] == [("ETH", None), ("USDT", 5)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "status", "moved", "flags"),
+    [
+        # One inside that failed moved nothing; what became of the rest is told by the others.
+        (["0 success", "1 fail", "2 success"], "success", 2, ("failed_internal",)),
+        (["1 fail", "2 success"], "success", 1, ("failed_internal",)),
+        (["1 success", "1 fail"], "success", 1, ("failed_internal",)),
+        (["0 pending", "1 success"], "pending", 2, ()),
+        (["0 success", "1 pending"], "success", 2, ()),
+        (["0 ", "1 fail"], "unknown", 1, ("failed_internal",)),
+        # Of what failed as a whole all is told that it tried.
+        (["0 fail", "1 fail"], "failed", 2, ()),
+        (["0 fail", "1 success"], "failed", 2, ()),
+        (["1 fail"], "failed", 1, ()),
+        (["1 fail", "1 fail"], "failed", 2, ()),
+    ],
+)
+def test_an_internal_transfer_fails_for_itself_alone(
+    rows: list[str], status: str, moved: int, flags: tuple[str, ...]
+) -> None:
+    given_ = [
+        (token if kind == "2" else row)(parties(ME), parties(A), itype=kind, status=said)
+        for kind, _, said in (text.partition(" ") for text in rows)
+    ]
+    for order in itertools.permutations(given_):
+        found = transaction_of(order, ME)
+        assert (found.status, len(found.movements), found.flags) == (status, moved, flags)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +271,12 @@ def test_a_position_is_newest_first_and_untimed_before_all() -> None:
     assert untimed.position[0] == -UNTIMED_MS
 
 
+def test_rows_without_a_hash_have_positions_of_their_own() -> None:
+    first, second = (transaction_of([row(parties(ME), parties(A), hash="", amount=each)], ME) for each in "12")
+    assert first.position != second.position
+    assert first.position == transaction_of([row(parties(ME), parties(A), hash="", amount="1")], ME).position
+
+
 @given(
     st.sampled_from(["1", "56", "CT_501"]),
     st.text(max_size=20),
@@ -271,9 +310,7 @@ def test_the_order_of_rows_changes_neither_direction_nor_status_nor_what_moved(r
     told = set()
     for order in itertools.islice(itertools.permutations(rows), 6):
         found = transaction_of(order, ME)
-        moved = tuple(
-            sorted((m.direction, m.amount, m.contract) for m in found.movements if m.amount not in ("0", ""))
-        )
+        moved = tuple(sorted((m.direction, m.amount, m.contract) for m in found.movements if m.amount != "0"))
         told.add((found.status, found.position, moved))
         assert found.movements
     assert len(told) == 1
@@ -283,8 +320,11 @@ def test_the_order_of_rows_changes_neither_direction_nor_status_nor_what_moved(r
 def test_nothing_that_moved_is_dropped_and_nothing_made_up(rows: list[Row]) -> None:
     found = transaction_of(rows, ME)
     assert len(found.movements) <= len(rows)
-    moved = [r for r in rows if r.amount in ("1", "2.5", "x") or r.itype == "2"]
+    held = [r for r in rows if r.itype != "1" or r.status != "fail"]
+    told = rows if found.status == "failed" or not held else held
+    moved = [r for r in told if r.amount != "0" or r.itype == "2"]
     assert len(found.movements) == (len(moved) or 1)
+    assert ("failed_internal" in found.flags) is (len(told) < len(rows))
 
 
 def test_all_counterparties_are_kept_for_comparing_however_many_are_shown() -> None:
@@ -305,4 +345,4 @@ def test_a_token_that_passes_itself_off_as_another_is_flagged(
     contract: str, symbol: str, flags: tuple[str, ...]
 ) -> None:
     (moved,) = transaction_of([token(parties(A), parties(ME), contract=contract, symbol=symbol)], ME).movements
-    assert (moved.symbol, moved.flags) == (symbol, flags)
+    assert (moved.symbol, moved.flags, moved.blacklisted) == (symbol, flags, False)

@@ -12,6 +12,7 @@ from wallet_mcp.wallet.holdings import (
     UNREADABLE_NUMBER,
     Holding,
     asset_of,
+    asset_on,
     read_holding,
     visible,
 )
@@ -47,7 +48,11 @@ def test_a_row_is_read_exactly() -> None:
     ("balance", "raw", "price", "value", "decimals", "flags"),
     [
         ("", "", "", None, None, ()),
-        ("1.5", "", "", None, None, ()),
+        ("1.5", "", "", None, 6, ()),
+        ("1.50000000", "", "", None, 6, ()),
+        ("1.5000001", "", "", None, None, ()),
+        ("0", "", "", None, None, ()),
+        ("1.5", "x", "", None, None, (UNREADABLE_NUMBER,)),
         ("", "150", "2", None, None, ()),
         ("1.5", "150", "", None, 2, ()),
         ("0", "0", "2", Decimal(0), None, ()),
@@ -169,3 +174,40 @@ def test_a_token_that_passes_itself_off_as_another_is_flagged(
     found = read_holding(chain="1", contract=contract, symbol=symbol, balance="1.5", raw="15", price="1", risk=None)
     assert set(flags) <= set(found.flags)
     assert ("lookalike" in found.flags) is bool(flags)
+
+
+PRECOMPILE = "0x" + "1010".rjust(40, "0")
+
+
+@pytest.mark.parametrize(
+    ("chain", "contract", "asset"),
+    [
+        ("137", PRECOMPILE, NATIVE),
+        ("137", f" {PRECOMPILE} ", NATIVE),
+        ("1", PRECOMPILE, PRECOMPILE),
+        ("137", "", NATIVE),
+        ("137", USDT, USDT),
+    ],
+)
+def test_the_contract_that_is_the_coin_of_its_chain_is_the_coin(chain: str, contract: str, asset: str) -> None:
+    assert asset_on(chain, contract) == asset
+    found = read_holding(chain=chain, contract=contract, symbol="POL", balance="1", raw="1", price="", risk=None)
+    assert (found.contract, "lookalike" in found.flags) == (asset, asset != NATIVE)
+
+
+@pytest.mark.parametrize(
+    ("chain", "contract", "balance", "decimals"),
+    [
+        ("CT_501", "HZ1JovNiVvGrGNiiYvEozEVgZ58xaU3RKwX8eACQBCt3", "2000", 6),
+        ("CT_501", "HZ1JovNiVvGrGNiiYvEozEVgZ58xaU3RKwX8eACQBCt3", "0.1234567", None),
+        ("CT_501", "", "0.123456789", 9),
+        ("1", "", "0.1234567891234567891", None),
+        ("1", "0x" + "9" * 40, "2", None),
+        ("777", "", "2", None),
+    ],
+)
+def test_without_a_raw_balance_the_table_tells_the_decimals_that_fit(
+    chain: str, contract: str, balance: str, decimals: int | None
+) -> None:
+    found = read_holding(chain=chain, contract=contract, symbol="", balance=balance, raw=" ", price="", risk=None)
+    assert (found.decimals, found.raw, found.flags) == (decimals, None, ())

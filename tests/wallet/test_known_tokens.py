@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from wallet_mcp.wallet.addresses import parse_address, to_checksum
 from wallet_mcp.wallet.chains import KNOWN_CHAINS
 from wallet_mcp.wallet.known_tokens import (
+    _BY_NAME,
     NATIVE,
     KnownToken,
     clean_symbol,
     imitates,
+    is_coin_symbol,
     is_well_known,
     known_token,
+    symbols_of_name,
     tokens_by_symbol,
 )
 
@@ -207,3 +210,41 @@ def test_a_symbol_is_cleaned_and_flagged_at_once(
 ) -> None:
     cleaned = clean_symbol("56", contract, symbol)
     assert (cleaned.text, cleaned.flags) == (text, flags)
+
+
+@pytest.mark.parametrize(
+    ("chain", "symbol", "expected"),
+    [
+        ("137", "POL", True),
+        ("137", " matic ", True),
+        ("1", "MATIC", False),
+        ("1", "eth", True),
+        ("56", "", False),
+        ("8453", "POL", False),
+    ],
+)
+def test_a_coin_answers_to_its_symbol_and_to_its_former_one(chain: str, symbol: str, expected: bool) -> None:
+    assert is_coin_symbol(CHAINS[chain], symbol) is expected
+    assert is_well_known(chain, NATIVE, symbol.strip()) is expected
+
+
+def test_a_token_with_the_former_symbol_of_the_coin_imitates_it() -> None:
+    assert imitates("137", STRANGER, "MATIC") == KnownToken("137", NATIVE, "POL", 18)
+    assert imitates("56", STRANGER, "MATIC") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "symbols"),
+    [("Tether USD", ("USDT",)), ("usd-coin", ("USDC",)), ("BTC", ("WBTC", "cbBTC", "BTCB")), ("USDT", ()), ("", ())],
+)
+def test_a_name_leads_to_symbols(name: str, symbols: tuple[str, ...]) -> None:
+    assert symbols_of_name(name) == symbols
+
+
+@pytest.mark.parametrize("name", sorted(_BY_NAME))
+def test_each_symbol_that_a_name_leads_to_is_known_and_no_name_is_a_symbol(name: str) -> None:
+    def known(symbol: str) -> bool:
+        return any(tokens_by_symbol(chain.id, symbol) or is_coin_symbol(chain, symbol) for chain in KNOWN_CHAINS)
+
+    assert all(known(symbol) for symbol in symbols_of_name(name))
+    assert not known(name)

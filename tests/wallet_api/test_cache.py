@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.support.wallet_api import loop_time
+from tests.support.wallet_api import loop_time, wall_clock
 from wallet_mcp.wallet_api.cache import AnswerCache, Entry, SingleFlight
 from wallet_mcp.wallet_api.errors import ApiError
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 def entry(value: str, lifetime_s: float = 15, size: int = 10) -> Entry[str]:
-    return Entry(value, loop_time(), lifetime_s, size)
+    return Entry(value, loop_time(), wall_clock(), lifetime_s, size)
 
 
 class Work:
@@ -46,14 +46,23 @@ async def test_entry_is_fresh_for_its_lifetime_and_stays_for_the_stale_allowance
     await asyncio.sleep(14.9)
     kept = cache.get("key")
     assert kept is not None
-    assert kept.age(loop_time()) == pytest.approx(14.9)
-    assert kept.is_fresh(loop_time())
+    assert kept.age(loop_time(), wall_clock()) == pytest.approx(14.9)
+    assert kept.is_fresh(loop_time(), wall_clock())
     await asyncio.sleep(0.1)
-    assert not kept.is_fresh(loop_time())
+    assert not kept.is_fresh(loop_time(), wall_clock())
     await asyncio.sleep(599.9)
     assert cache.get("key") is kept
     await asyncio.sleep(0.1)
     assert cache.get("key") is None
+
+
+@pytest.mark.parametrize(
+    ("loop_s", "wall_s", "age_s"), [(5, 5, 5), (5, 500, 500), (5, -500, 5), (0, 0, 0), (0, -1, 0)]
+)
+async def test_age_counts_by_the_clock_that_went_further(loop_s: float, wall_s: float, age_s: float) -> None:
+    kept = entry("a", 15)
+    assert kept.age(loop_time() + loop_s, wall_clock() + wall_s) == age_s
+    assert kept.is_fresh(loop_time() + loop_s, wall_clock() + wall_s) is (age_s < 15)
 
 
 async def test_cache_is_bounded_by_bytes_and_drops_the_least_recently_used() -> None:

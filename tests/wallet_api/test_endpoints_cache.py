@@ -30,6 +30,7 @@ from tests.support.wallet_api import (
     make_config,
     refusal,
     success,
+    wall_clock,
     within,
 )
 from wallet_mcp.sandbox.app import Fault, SandboxOptions
@@ -210,4 +211,16 @@ async def test_probe_goes_past_the_cache() -> None:
     api = make_api(wire)
     for _ in range(2):
         await api.probe(deadline=within(25))
+    assert len(wire.requests) == 2
+
+
+async def test_an_answer_from_before_the_machine_slept_is_asked_for_again() -> None:
+    wire, slept = Scripted(success([{}])), [0.0]
+    api = make_api(wire, wall=lambda: wall_clock() + slept[0])
+    await balances()(api)
+    await balances()(api)
+    assert len(wire.requests) == 1
+    # The loop's clock stood still meanwhile.
+    slept[0] = 3 * 3600.0
+    assert (await balances()(api)).age_s == 0.0
     assert len(wire.requests) == 2

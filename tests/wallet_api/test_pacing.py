@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 
 import httpx
@@ -307,6 +308,125 @@ async def test_expected_wait_of_a_spent_minute() -> None:
     await sends(window, 60)
     assert window.expected_wait() == pytest.approx(59, abs=0.1)
     assert await sends(window, 1) == [59.0]
+
+
+@pytest.mark.parametrize(
+    ("queued", "wait"),
+    # Sent at 0 s: five, then five a second; the sixtieth at 11 s. Now it is 12 s. The sixty-sixth goes a minute
+    # after the sixth, and the hundred-and-twenty-first a minute after the sixty-first.
+    [(0, 48), (4, 48), (5, 49), (20, 52), (59, 59), (60, 108), (65, 109)],
+)
+async def test_each_in_the_queue_of_a_spent_minute_waits_for_a_place_of_its_own(queued: int, wait: float) -> None:
+    window = Window()
+    await sends(window, 60)
+    await asyncio.sleep(1)
+    window.learn_limit(60, None, 0)
+    waiting = [asyncio.create_task(place_of(window, 600)) for _ in range(queued)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert window.expected_wait() == pytest.approx(wait, abs=0.1)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_calls_beyond_a_spent_minute_are_refused_as_soon_as_its_limit_is_known() -> None:
+    sandbox = gateway(rate=60, limit_header=60, delay_ms=30)
+    api = make_api(sandbox)
+    ended = await burst([api], sandbox.wallets["empty"], 200, 25)
+    busy = [end for end in ended if end.code == "busy"]
+    assert [end.code for end in ended] == ["answer"] * 60 + ["busy"] * 140
+    # Those beyond five a second at once; the others when the first answer came and told the limit.
+    assert sum(end.after_s == 0 for end in busy) == 75
+    assert max(end.after_s for end in busy) == pytest.approx(0.03, abs=0.01)
+    for end in busy:
+        if end.after_s:
+            assert end.error is not None
+            # The first place comes free a minute after the first request, and a call waits for it at most 25 s.
+            assert end.error.retry_after_s in range(35, 48)
+    # The same is true of a call that comes later.
+    with pytest.raises(ApiError) as raised:
+        await api.supported_chains(deadline=within(25))
+    assert raised.value.retry_after_s == math.ceil(60 - (loop_time() - 1000) - 25)
+
+
+async def refusals_of(window: Window, deadlines_s: list[float]) -> list[float | None]:
+    """After how many seconds each of several calls in the queue was refused; None for those that are sent."""
+    started = loop_time()
+
+    async def one(deadline_s: float) -> float | None:
+        try:
+            await place_of(window, deadline_s)
+        except ApiError as error:
+            assert error.code == "busy"
+            return round(loop_time() - started, 2)
+        return None
+
+    tasks = [asyncio.create_task(one(deadline_s)) for deadline_s in deadlines_s]
+    await asyncio.sleep(0.5)
+    window.learn_limit(1, None, 0)
+    return await asyncio.gather(*tasks)
+
+
+async def test_a_lower_limit_refuses_those_alone_that_no_longer_fit() -> None:
+    # Two are sent at once. At one a second the next go at 1, 2, ... s; who is refused does not delay those behind.
+    deadlines_s = [60.0, 60.0, 3.0, 1.5, 3.0, 2.5, 60.0, 3.5, 60.0]
+    assert await refusals_of(Window(2), deadlines_s) == [None, None, None, 0.5, None, 0.5, None, 0.5, None]
+
+
+async def test_a_higher_limit_refuses_nobody() -> None:
+    window = Window(1)
+    tasks = [asyncio.create_task(place_of(window, 60)) for _ in range(5)]
+    await asyncio.sleep(0.5)
+    window.learn_limit(5, None, 0)
+    assert len(window._queue) == 4
+    assert all(isinstance(place, Place) for place in await asyncio.gather(*tasks))
+
+
+async def test_busy_at_the_deadline_tells_the_wait_that_is_expected_then() -> None:
+    window = Window(1)
+    async with window.place(within(600)) as place:
+        waiting = asyncio.create_task(place_of(window, 25))
+        await asyncio.sleep(1)
+        # Meanwhile the gateway refuses for a minute.
+        window.refused(60)
+        with pytest.raises(ApiError) as raised:
+            await waiting
+        place.date(fresh_connection=True)
+    assert loop_time() == 1025
+    assert (raised.value.code, raised.value.retry_after_s, raised.value.attempts) == ("busy", 36, 0)
+
+
+@pytest.mark.parametrize("timed", [False, True], ids=["waits for an answer", "waits for a time"])
+@pytest.mark.parametrize("ticks", range(4))
+async def test_a_call_that_is_cancelled_when_its_place_comes_free_sends_nothing_after_that(
+    ticks: int, timed: bool
+) -> None:
+    window, entered = Window(1), asyncio.Event()
+
+    async def call() -> None:
+        async with window.place(within(60)) as place:
+            entered.set()
+            await asyncio.sleep(1)
+            place.date(fresh_connection=True)
+
+    async with window.place(within(60)) as place:
+        if timed:
+            place.date(fresh_connection=True)
+        waiting = asyncio.create_task(call())
+        await asyncio.sleep(0.5)
+        if timed:
+            window.learn_limit(5, None, 0)  # one place more
+        else:
+            place.free(arrived=False)
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        sent = entered.is_set()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert entered.is_set() is sent
+    assert window._queue == []
 
 
 class Warming(httpx.AsyncBaseTransport):

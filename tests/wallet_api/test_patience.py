@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wallet_mcp.wallet_api.errors import ApiError
-from wallet_mcp.wallet_api.patience import PROVIDER_PAUSE_S, Patience
+from wallet_mcp.wallet_api.patience import PROVIDER_PAUSE_S, ROOM_S, Patience, moment_after
 
 pytestmark = pytest.mark.anyio
 
@@ -80,3 +82,40 @@ async def test_the_holds_are_bounded() -> None:
     await asyncio.sleep(PROVIDER_PAUSE_S + 1)
     patience.remember("new", ApiError(code=50001))
     assert len(patience._holds) == 1
+
+
+async def test_only_a_hold_that_found_room_is_promised() -> None:
+    patience, start = Patience(), now()
+    errors = [ApiError(code=50001) for _ in range(1_001)]
+    for number, error in enumerate(errors):
+        patience.remember(number, error)
+    assert errors[999].held_until == start + PROVIDER_PAUSE_S
+    assert (errors[1_000].held_until, errors[1_000].retry_after_s) == (None, PROVIDER_PAUSE_S)
+    await patience.wait(1_000, start + 25)
+    assert now() == start
+    # A call that is held already has its room.
+    again = ApiError(code=50001)
+    await asyncio.sleep(3)
+    patience.remember(0, again)
+    assert again.held_until == start + 3 + PROVIDER_PAUSE_S
+    await patience.wait(0, start + 25)
+    assert now() == again.held_until
+
+
+@given(st.floats(0, 1e9), st.floats(0.001, 3600))
+def test_a_moment_is_never_further_away_than_the_seconds_that_were_told(now_s: float, seconds: float) -> None:
+    until = moment_after(now_s, seconds)
+    assert until - now_s <= seconds
+    assert until == pytest.approx(now_s + seconds, rel=1e-12)
+
+
+async def test_a_refusal_is_told_without_waiting() -> None:
+    patience, start = Patience(), now()
+    patience.remember("call", ApiError(code=42900, retry_after_s=5.0))
+    assert patience.refusal("other", start) is None
+    assert patience.refusal("call", start + 5 + ROOM_S) is None
+    refusal = patience.refusal("call", start + 5 + ROOM_S - 0.1)
+    assert refusal is not None
+    assert (refusal.code, refusal.retry_after_s, refusal.held_until) == (42900, 5.0, start + 5)
+    await asyncio.sleep(5)
+    assert patience.refusal("call", now()) is None

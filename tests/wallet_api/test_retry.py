@@ -45,9 +45,6 @@ FAILURES: list[tuple[Reply, Code, int]] = [
     (Reply(b"not JSON"), "not_json", 2),
     (refusal(50000), 50000, 2),
     (refusal(50001), 50001, 4),
-    (refusal(42900, status=429, retry_after="1"), 42900, 13),
-    (refusal(42900), 42900, 13),
-    (Reply(b"slow down", 429), 42900, 13),
     (refusal(40103, "Timestamp expired", status=401, x_oc_server_time=NOW_MS), 40103, 2),
     (refusal(40103, "Timestamp expired", status=401, timestamp=START_MS), 40103, 2),
     (refusal(40103, "Timestamp expired", status=401), 40103, 1),
@@ -62,6 +59,32 @@ FAILURES: list[tuple[Reply, Code, int]] = [
 ]
 
 
+LIMITED = [refusal(42900, status=429, retry_after="1"), refusal(42900), Reply(b"slow down", 429)]
+
+
+@pytest.mark.parametrize("deadline_s", [3, 25, 60])
+@pytest.mark.parametrize("reply", LIMITED)
+async def test_a_42900_is_sent_again_until_the_next_wait_does_not_fit_the_deadline(
+    reply: Reply, deadline_s: float
+) -> None:
+    wire = Scripted(reply)
+    started = loop_time()
+    error = await run(wire, deadline_s)
+    assert error is not None
+    assert (error.code, error.attempts) == (42900, len(wire.requests))
+    # Each wait is 1 s and up to 0.25 s of jitter; the one that does not fit is not begun.
+    assert deadline_s - 1.25 <= loop_time() - started < deadline_s
+    assert len(wire.requests) >= 1 + (deadline_s - 1.25) / 1.25
+
+
+async def test_a_42900_that_names_no_wait_is_sent_again_at_the_slowest_pace_only() -> None:
+    wire = Scripted(refusal(42900, status=429, retry_after="0"))
+    error = await run(wire, 25)
+    assert error is not None
+    assert (error.code, error.attempts) == (42900, len(wire.requests))
+    assert 20 <= len(wire.requests) <= 30
+
+
 @pytest.mark.parametrize(("reply", "code", "sends"), FAILURES)
 async def test_how_often_a_lasting_failure_is_sent(reply: Reply, code: Code, sends: int) -> None:
     wire = Scripted(reply)
@@ -73,8 +96,8 @@ async def test_how_often_a_lasting_failure_is_sent(reply: Reply, code: Code, sen
     assert error.elapsed_s == pytest.approx(loop_time() - started)
 
 
-@pytest.mark.parametrize(("reply", "code", "sends"), [row for row in FAILURES if row[2] > 1])
-async def test_a_failure_that_passes_is_not_noticed(reply: Reply, code: Code, sends: int) -> None:
+@pytest.mark.parametrize("reply", [*LIMITED, *(reply for reply, _code, sends in FAILURES if sends > 1)])
+async def test_a_failure_that_passes_is_not_noticed(reply: Reply) -> None:
     wire = Scripted(reply, success())
     assert await run(wire) is None
     assert len(wire.requests) == 2

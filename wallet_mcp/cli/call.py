@@ -38,13 +38,11 @@ async def _call(tool_name: str, pairs: Sequence[str], as_json: bool, sandbox: bo
 
     tool = next((tool for tool in TOOLS if tool.name == tool_name), None)
     if tool is None:
-        print(unknown_tool(tool_name, [tool.name for tool in TOOLS]), file=sys.stderr)
-        return WRONG_ARGUMENTS
+        return _refuse(unknown_tool(tool_name, [tool.name for tool in TOOLS]), as_json)
     try:
         arguments = read_pairs(pairs, tool.definition.input_schema["properties"])
     except ValueError as error:
-        print(error, file=sys.stderr)
-        return WRONG_ARGUMENTS
+        return _refuse(str(error), as_json)
     # The process ends with this call: what a server would hold back, nobody does here.
     async with Client(server_from_environment(sandbox=sandbox, promises_to_wait=False)) as client:
         with _progress(tool_name) as note:
@@ -61,6 +59,16 @@ async def _call(tool_name: str, pairs: Sequence[str], as_json: bool, sandbox: bo
     if result.is_error:
         return _STATUS_BY_ACTOR.get(str(meta.get("actor")), OPERATOR_MUST_ACT)
     return OPERATOR_MUST_ACT if structure.get("ready") is False else ANSWER
+
+
+def _refuse(told: str, as_json: bool) -> int:
+    """Say what is wrong with words that make no call, in the form of a failed one."""
+    if as_json:
+        failure = {"kind": "parameter", "actor": "model", "retryable": False, "text": told}
+        print(json.dumps(failure, ensure_ascii=False, indent=2))
+    else:
+        print(told, file=sys.stderr)
+    return WRONG_ARGUMENTS
 
 
 def unknown_tool(name: str, names: Sequence[str]) -> str:

@@ -64,6 +64,8 @@ def read_command_line(argv: Sequence[str]) -> argparse.Namespace:
     arguments, left = top.parse_known_args(argv)
     if left and (arguments.command != "call" or any(word.startswith("-") for word in left)):
         top.error(f"unrecognized arguments: {' '.join(left)}")
+    if arguments.command == "serve" and arguments.needs_http and not arguments.http:
+        top.error("--host and --port go with --http; without it the server speaks over stdin and stdout")
     if left:
         # argparse gives up on key=value words that follow an option.
         arguments.arguments = [*arguments.arguments, *left]
@@ -104,8 +106,20 @@ def parser() -> argparse.ArgumentParser:
     call.add_argument("--json", action="store_true", help="print the structure, or the facts of an error, as JSON")
     serve = commands.add_parser("serve", parents=[common], help="serve over stdio, or over HTTP on this machine")
     serve.add_argument("--http", action="store_true", help="streamable HTTP instead of stdio")
-    serve.add_argument("--host", default="127.0.0.1", help="address of this machine to listen on (default 127.0.0.1)")
-    serve.add_argument("--port", type=_whole_number(0, 65_535), default=8751, help="default 8751; 0 takes a free one")
+    serve.set_defaults(needs_http=False)
+    serve.add_argument(
+        "--host",
+        action=_WithHttp,
+        default="127.0.0.1",
+        help="with --http: address of this machine to listen on (default 127.0.0.1)",
+    )
+    serve.add_argument(
+        "--port",
+        action=_WithHttp,
+        type=_whole_number(0, 65_535),
+        default=8751,
+        help="with --http: default 8751; 0 takes a free one",
+    )
     install = commands.add_parser(
         "install", parents=[common], help="add this server to a client of yours, and try it out"
     )
@@ -156,6 +170,20 @@ def parser() -> argparse.ArgumentParser:
     )
     sandbox.add_argument("--clock-offset-s", type=_offset, default=0.0, help="its clock less this machine's")
     return top
+
+
+class _WithHttp(argparse.Action):
+    """Stores an option that means nothing without --http, and that it was given."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        namespace.needs_http = True
 
 
 def _run(arguments: argparse.Namespace) -> int:

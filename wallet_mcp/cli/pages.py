@@ -226,6 +226,8 @@ def _entry(row: Mapping[str, Any], structure: Mapping[str, Any], widest: int) ->
         lines += _movement_lines(movement, row["direction"], widest, known, parties)
     if not row["movements"]:
         lines.append(row["direction"])
+    if "more_movements" in row:
+        lines.append(f"{row['more_movements']} more movements")
     if "counterparty" in row:
         lines.append(f"with {_whole(row['counterparty'], parties)}")
     lines.append(row["hash"] or "hash not given")

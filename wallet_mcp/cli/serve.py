@@ -22,21 +22,21 @@ def serve_http(*, host: str, port: int, sandbox: bool) -> int:
         return 2
     from wallet_mcp.cli.listening import LOOPBACK, open_port, serve_app
     from wallet_mcp.cli.wiring import server_from_environment
-    from wallet_mcp.server.http import PATH, http_app
+    from wallet_mcp.server.http import PATH, http_app, in_url
 
-    address = LOOPBACK if host.lower() == "localhost" else host.strip("[]")
-    listening = open_port("serve", port, address)
+    named = host.rstrip(".").lower() == "localhost"
+    listening = open_port("serve", port, LOOPBACK if named else host.strip("[]"))
     if listening is None:
         return 2
-    taken = listening.getsockname()[1]
-    shown = f"[{address}]" if ":" in address else address
+    # As the system spells it, and clients after it: an IPv6 address has many spellings.
+    address, taken = listening.getsockname()[:2]
 
     def announce() -> None:
-        print(f"MCP over streamable HTTP at http://{shown}:{taken}{PATH}", file=sys.stderr, flush=True)
+        print(f"MCP over streamable HTTP at http://{in_url(address)}:{taken}{PATH}", file=sys.stderr, flush=True)
 
     async def serve() -> None:
         server = server_from_environment(sandbox=sandbox)
-        app = http_app(server, taken)
+        app = http_app(server, taken, address)
         async with server.session_manager.run():
             await serve_app(app, listening, announce)
 

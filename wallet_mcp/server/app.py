@@ -100,7 +100,7 @@ class WalletServer:
         context = self._tool_context(tool, params.arguments or {}, started)
 
         async def progress(done: float, what: str) -> None:
-            await request.session.report_progress(done, None, what)
+            await request.session.report_progress(done, context.progress_total, what)
 
         context.progress = progress
         try:
@@ -147,9 +147,9 @@ class WalletServer:
     async def complete(
         self, _context: ServerRequestContext[None], params: types.CompleteRequestParams
     ) -> types.CompleteResult:
-        """Words that an argument may go on with."""
+        """Words that an argument may go on with. Raises `MCPError` for an unknown prompt or resource."""
         labels = self._services.settings.wallets.addresses
-        return resources.complete(params.argument.name, params.argument.value, labels)
+        return resources.complete(params.ref, params.argument.name, params.argument.value, labels)
 
     async def _served_chains(self) -> Sequence[Chain]:
         """The live list where it can be had, else the built-in table: a page to read must not fail for a key."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.rows import holding_of
+from wallet_mcp.server.rows import coin_spellings, holding_of, note_coin_twice
 from wallet_mcp.wallet.addresses import Address
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.holdings import Holding
@@ -59,6 +59,7 @@ async def _collect_chain(
     context: ToolContext, address: Address, chain: Chain, collected: Collected, all_chains: anyio.CancelScope
 ) -> None:
     seen: set[str] = set()
+    coins: set[str] = set()
     until = context.deadline - _RESERVE_S
     page = 0
     while True:
@@ -81,6 +82,8 @@ async def _collect_chain(
             collected.holdings[:] = [holding for holding in collected.holdings if holding.chain != chain.id]
             return
         context.provenance.take(answer)
+        coins |= coin_spellings(answer.data.token_assets, found)
+        note_coin_twice(context, chain, coins)
         collected.read += 1
         await context.report(collected.read, f"{collected.read} pages of balances read")
         # Balances can shift over a page border while paging: a token counts once, where it came first.

@@ -22,9 +22,10 @@ ProbeResult = tuple[RateHeaders, Outcome] | ApiError
 
 @dataclass(frozen=True, slots=True)
 class KeptProbe:
-    """The outcome of a probe and when it was made (event-loop seconds)."""
+    """The outcome of a probe, when it was made, and until when it stands for another one (event-loop seconds)."""
 
     at: float
+    until: float
     result: ProbeResult
 
 
@@ -33,7 +34,8 @@ class Services:
     """What all calls of a server share. `api` is None while the settings allow no call.
 
     `joint_history_from`: the event-loop time before which history is not asked of several chains in one request,
-    for upstream has refused or muddled such a request.
+    for upstream has refused or muddled such a request. `probe` is the last one, `probing` the one under way: a caller
+    that leaves does not end it, for the next one would send another.
     """
 
     settings: Settings
@@ -42,7 +44,7 @@ class Services:
     units: AmountUnits = field(default_factory=AmountUnits)
     joint_history_from: float = 0.0
     probe: KeptProbe | None = None
-    probing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    probing: asyncio.Task[KeptProbe] | None = None
 
     def now(self) -> float:
         """The API's time as far as it is known, in Unix seconds."""
@@ -60,6 +62,7 @@ class ToolContext:
     notes: list[str] = field(default_factory=list)
     label: str | None = None
     progress: Callable[[float, str], Awaitable[None]] | None = None
+    progress_total: float | None = None
 
     @property
     def settings(self) -> Settings:
@@ -94,8 +97,13 @@ class ToolContext:
         )
         return common if self.label is None else {**common, "label": self.label}
 
-    async def report(self, done: float, what: str) -> None:
-        """Tell a client that asked for progress how far the call is; `done` only ever grows."""
+    async def report(self, done: float, what: str, total: float | None = None) -> None:
+        """Tell a client that asked for progress how far the call is; `done` only ever grows.
+
+        `total`: what `done` will be at the end, once that is known; it holds until another one is given.
+        """
+        if total is not None:
+            self.progress_total = total
         if self.progress is not None:
             await self.progress(done, what)
 

@@ -1,17 +1,27 @@
-"""How a listing goes on: the cursor of a question, the calls that follow an answer, the call that mends a refusal."""
+"""How a listing goes on: how much an answer holds, the cursor of a question, the calls that follow or mend."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from wallet_mcp.server.arguments import WITHHELD, shown
-from wallet_mcp.server.output import NextCall
+from wallet_mcp.server.output import NextCall, listed
 from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.server.scan import Scan
+from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.cursor import BadCursor, Position, decode_cursor, encode_cursor, question_digest
+from wallet_mcp.wallet.holdings import NATIVE
+from wallet_mcp.wallet.known_tokens import tokens_by_symbol
 
+LONGEST: Final = 10_000
+"""Characters of an answer whose caller asked for no size, as text and as compact JSON: fewer than that."""
+
+LONGEST_ASKED: Final = 25_000
+"""The same where the caller asked for a number of rows."""
+
+_CONTRACTS_SHOWN: Final = 4
 _EVERY_CHAIN = ("every chain",)
 """Stands for the chains of a call that named none; no chain has such an id."""
 
@@ -68,6 +78,42 @@ class Listing:
 
     def _digest(self, chains: Collection[str] | None) -> bytes:
         return question_digest([*self.filters, *(_EVERY_CHAIN if chains is None else sorted(chains))])
+
+
+def most_that_fit(count: int, fits: Callable[[int], bool]) -> int:
+    """The largest number up to `count` that fits, or 1 where none does; what is more is taken to be longer."""
+    if count <= 1 or fits(count):
+        return count
+    least, most = 1, count - 1
+    while least < most:
+        middle = (least + most + 1) // 2
+        if fits(middle):
+            least = middle
+        else:
+            most = middle - 1
+    return least
+
+
+def refuse_symbol(text: str, chains: Sequence[Chain], call: Mapping[str, object]) -> None:
+    """Raises `ArgumentProblem` where a contract is given by a well-known symbol, with the contract that it means.
+
+    `call`: the arguments as they may be repeated, for the call that is right; there is one where the chain is clear.
+    """
+    asked = text.strip().casefold()
+    contracts: dict[str, str] = {}
+    for chain in chains:
+        tokens = tokens_by_symbol(chain.id, asked)
+        if asked and asked == (chain.native_symbol or "").casefold():
+            contracts[chain.id] = NATIVE
+        elif tokens:
+            contracts[chain.id] = tokens[0].contract
+    if not contracts:
+        return
+    named = listed([f"{contract} on {chain}" for chain, contract in list(contracts.items())[:_CONTRACTS_SHOWN]])
+    form = "0x and 40 hex digits" if chains[0].family == "evm" else "a mint"
+    one = next(iter(contracts.values())) if len(chains) == 1 else ""
+    corrected = changed_call(call, contract=one, cursor=None) if one else None
+    raise ArgumentProblem("contract", f"a contract ({form}) or native; here {named}", shown(text.strip()), corrected)
 
 
 def changed_call(call: Mapping[str, object], **changes: object) -> dict[str, object] | None:

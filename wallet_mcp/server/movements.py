@@ -7,9 +7,9 @@ counterparties, the usual status and date. A row that says otherwise always says
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import MISSING, Field
 
@@ -19,14 +19,26 @@ from wallet_mcp.server.parties import Assets, Parties, common_counterparties, pa
 from wallet_mcp.server.units import amount_fields, decimals_of
 from wallet_mcp.wallet.addresses import same_address
 from wallet_mcp.wallet.chains import Chain
-from wallet_mcp.wallet.history import Direction, Movement, Status, Transaction
+from wallet_mcp.wallet.history import FAILED_INTERNAL, Direction, Movement, Status, Transaction, first_parties
 from wallet_mcp.wallet.holdings import NATIVE
-from wallet_mcp.wallet.known_tokens import is_well_known
+from wallet_mcp.wallet.known_tokens import is_well_known, known_token
 from wallet_mcp.wallet.labels import Labels
 from wallet_mcp.wallet.times import iso_s
 
+T = TypeVar("T")
+
 _IN_ONE_LINE = 4
 FAILED_NOTE = "A failed transaction moved nothing but its fee: its movements are what it tried."
+FAILED_PART = "failed"
+FAILED_PART_NOTE = "A movement flagged failed did not happen; it is in no net."
+FAILED_INTERNAL_NOTE = "failed_internal: a transfer of coins inside it failed and is left out."
+MORE_NOTE = "more_movements are left out here; wallet_get_transaction tells more of one transaction."
+
+MAX_MOVEMENTS: Final = 10
+"""How many movements of one transaction a list shows; anybody can make one of thousands."""
+
+# Of the 10,000 characters that an answer may have, so that one transaction always fits beside the totals.
+_MOVEMENTS_LENGTH: Final = 3_000
 
 
 class AmountPart(Part):
@@ -43,6 +55,11 @@ class AmountPart(Part):
     def reading(self) -> tuple[object, bool]:
         """Its unit, and whether a reading in whole coins stands beside it: what `unit_notes` asks for."""
         return self.unit, self.amount_if_base_units is not MISSING
+
+    @property
+    def asset(self) -> str:
+        """Its contract, "" where none is given."""
+        return "" if self.contract is MISSING else self.contract
 
 
 class MovementRow(AmountPart):
@@ -69,6 +86,7 @@ class TransactionRow(Part):
     direction: Direction
     counterparty: Annotated[str | MISSING, Field(description="of all its movements")] = MISSING
     movements: list[MovementRow]
+    more_movements: int | MISSING = MISSING
     fee: Annotated[str | MISSING, Field(description="paid by this wallet")] = MISSING
     flags: list[str] | MISSING = MISSING
 
@@ -96,6 +114,48 @@ class Folds:
         if self.date:
             fields["date"] = self.date
         return UsualRow.model_validate(fields) if fields else None
+
+
+def cut(found: Transaction, wanted: Callable[[Movement], bool]) -> Transaction:
+    """The transaction with no more movements than a list shows, in their order.
+
+    What was asked for comes before the rest, the asked address's own before those of others, coins and well-known
+    tokens before what anybody can have made; and one of each direction that the transaction has is always there.
+    """
+    moved = found.movements
+    leaders = {next((at for at, each in enumerate(moved) if each.direction == way), -1) for way in ("in", "out")}
+
+    def worth(at: int) -> tuple[bool, bool, bool, bool]:
+        each = moved[at]
+        known = is_known(found.chain, each.contract)
+        return at not in leaders, not wanted(each), each.direction == "other", not known
+
+    order = sorted(range(len(moved)), key=worth)
+    shown = order[: leading(order, MAX_MOVEMENTS, _MOVEMENTS_LENGTH, lambda at: _length(moved[at]))]
+    if len(shown) == len(moved):
+        return found
+    return replace(found, movements=tuple(moved[at] for at in sorted(shown)), more=len(moved) - len(shown))
+
+
+def is_known(chain: str, contract: str) -> bool:
+    """Whether an asset is a chain's coin or a well-known token: what nobody else can issue."""
+    return contract == NATIVE or known_token(chain, contract) is not None
+
+
+def leading(rows: Sequence[T], most: int, length: int, measure: Callable[[T], int]) -> int:
+    """How many rows from the first on are shown: at most so many, of at most this length together, yet always one."""
+    taken = 0
+    for count, row in enumerate(rows[:most]):
+        taken += measure(row)
+        if count and taken > length:
+            return count
+    return min(most, len(rows))
+
+
+def _length(movement: Movement) -> int:
+    """About as long as the movement's row is, with nothing folded."""
+    parties = sum(len(party) for party in first_parties(movement.counterparties)[0])
+    return 100 + parties + len(movement.contract) + len(movement.symbol) + 2 * len(movement.amount)
 
 
 def folds_of(transactions: Sequence[Transaction], chains: Mapping[str, Chain], labels: Labels) -> Folds:
@@ -152,6 +212,8 @@ def transaction_row(
         "direction": found.direction,
         "movements": [_movement_fields(context, movement, found, chain, folds) for movement in found.movements],
     }
+    if found.more:
+        fields["more_movements"] = found.more
     if found.status != "success" or not folds.success:
         fields["status"] = found.status
     if found.time_ms is not None:
@@ -165,6 +227,16 @@ def transaction_row(
     if found.flags or suspicions:
         fields["flags"] = [*found.flags, *suspicions]
     return TransactionRow.model_validate(fields)
+
+
+def row_notes(rows: Sequence[TransactionRow]) -> Iterator[str]:
+    """What must be said about some of these rows."""
+    if any(row.status == "failed" for row in rows):
+        yield FAILED_NOTE
+    if any(row.flags is not MISSING and FAILED_INTERNAL in row.flags for row in rows):
+        yield FAILED_INTERNAL_NOTE
+    if any(row.more_movements is not MISSING for row in rows):
+        yield MORE_NOTE
 
 
 def _movement_fields(
@@ -226,7 +298,8 @@ def transaction_lines(row: TransactionRow, assets: Assets) -> list[str]:
     head = ["no time yet" if row.time is MISSING else row.time[-9:-1], row.chain, row.hash or "hash not given"]
     if row.status is not MISSING:
         head.append(row.status)
-    tail = [] if row.fee is MISSING else [f"fee {row.fee}"]
+    tail = [] if row.more_movements is MISSING else [f"{row.more_movements} more movements"]
+    tail += [] if row.fee is MISSING else [f"fee {row.fee}"]
     tail += [] if row.flags is MISSING else [f"flags {' '.join(row.flags)}"]
     known = assets.get(row.chain, {})
     moved = [_movement_text(movement, row.direction, known) for movement in row.movements]

@@ -66,6 +66,8 @@ class Provenance:
     sandbox: bool = False
     sandbox_wallets: str = ""
     failures: list[ApiError] = field(default_factory=list)
+    fresh_parts: int = 0
+    stale_s: float = 0.0
 
     def take(self, answer: Answer[Any]) -> None:
         """Count an upstream answer in."""
@@ -74,8 +76,11 @@ class Provenance:
         self.age_s = max(self.age_s, answer.age_s)
         self.sandbox = self.sandbox or answer.sandbox
         self.sandbox_wallets = self.sandbox_wallets or answer.sandbox_wallets
-        if answer.stale_because is not None:
+        if answer.stale_because is None:
+            self.fresh_parts += 1
+        else:
             self.failures.append(answer.stale_because)
+            self.stale_s = max(self.stale_s, answer.age_s)
 
     @property
     def source(self) -> Source:
@@ -115,8 +120,9 @@ class Provenance:
         if not self.failures:
             return []
         code = self.failures[0].code
+        earlier = "Part of this answer is earlier" if self.fresh_parts else "This is an earlier answer"
         return [
-            f"This is an earlier answer, {int(self.age_s)} s old: the API could not give a new one (error {code}). "
+            f"{earlier}, {int(self.stale_s)} s old: the API could not give a new one (error {code}). "
             "Tell the user its time."
         ]
 

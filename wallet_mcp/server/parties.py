@@ -39,7 +39,7 @@ class Parties:
         return party_text([self._name(chain, address) for address in shown], more)
 
     def _name(self, chain: str, address: str) -> str:
-        key = _key(address)
+        key = party_key(address)
         return self._names.get(key) or self._tokens.get((chain, key)) or address
 
 
@@ -52,7 +52,7 @@ def is_party_name(text: str) -> bool:
 def parties_of(transactions: Iterable[Transaction], labels: Labels, assets: Assets) -> Parties:
     """The names of the parties of these transactions; `assets` are those that the answer lists."""
     tokens = {
-        (chain, _key(contract)): f"{_OF_TOKEN}{symbol}"
+        (chain, party_key(contract)): f"{_OF_TOKEN}{symbol}"
         for chain, contracts in assets.items()
         for symbol, contract in contracts.items()
         if _PLAIN_SYMBOL.fullmatch(symbol)
@@ -62,7 +62,7 @@ def parties_of(transactions: Iterable[Transaction], labels: Labels, assets: Asse
     mentions: Counter[str] = Counter()
     shown: dict[str, str] = {}
     for chain, address in _mentions(transactions):
-        key = _key(address)
+        key = party_key(address)
         if key in labelled or (chain, key) not in tokens:
             mentions[key] += 1
             shown.setdefault(key, address)
@@ -82,17 +82,18 @@ def parties_of(transactions: Iterable[Transaction], labels: Labels, assets: Asse
 
 def common_counterparties(transaction: Transaction) -> tuple[str, ...]:
     """The counterparties that all movements of a transaction share; none where there is one movement only."""
-    if len(transaction.movements) < 2:
+    # Of those that are left out nobody could tell.
+    if len(transaction.movements) < 2 or transaction.more:
         return ()
     first, *others = (movement.counterparties for movement in transaction.movements)
-    keys = list(map(_key, first))
-    return first if all(list(map(_key, other)) == keys for other in others) else ()
+    keys = list(map(party_key, first))
+    return first if all(list(map(party_key, other)) == keys for other in others) else ()
 
 
 def labels_of(addresses: Iterable[str], labels: Labels) -> dict[str, str]:
     """Label -> address for those of the addresses that have one."""
     labelled = _labels_by_key(labels)
-    return {labelled[_key(address)]: address for address in addresses if _key(address) in labelled}
+    return {labelled[party_key(address)]: address for address in addresses if party_key(address) in labelled}
 
 
 def _mentions(transactions: Iterable[Transaction]) -> Iterator[tuple[str, str]]:
@@ -109,5 +110,6 @@ def _labels_by_key(labels: Labels) -> dict[str, str]:
     return {address.key: label for label, address in reversed(list(labels.addresses.items()))}
 
 
-def _key(address: str) -> str:
+def party_key(address: str) -> str:
+    """What is the same of two spellings of one address: an EVM one is the same in any case."""
     return address.lower() if _EVM.fullmatch(address) else address

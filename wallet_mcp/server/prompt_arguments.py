@@ -23,8 +23,12 @@ from wallet_mcp.wallet.times import BadTime, months_before, parse_time
 CHECKED: Final = frozenset({"address", "chain", "chains", "tx_hash", "token", "period"})
 """The names of arguments that have a rule here."""
 
-PERIOD_RULE: Final = "how far back, as an age (24h, 7d, 30d) or a date in the past (2026-11-22), at most 6 months"
+PERIOD_RULE: Final = (
+    "how far back, in hours, days or weeks (24h, 7d, 4w; m is not taken, for it could mean months), or a date in the "
+    "past (2026-11-22), at most 6 months"
+)
 
+_MINUTES_OR_MONTHS = re.compile(r"\s*\d+\s*m\s*", re.IGNORECASE)
 _CHAIN_ID = re.compile(r"[1-9][0-9]{0,18}|CT_[0-9]{1,9}")
 _HISTORY_MONTHS: Final = 6
 _WEEK_MS: Final = 7 * 86_400_000
@@ -113,6 +117,9 @@ def _is_address(text: str) -> bool:
 
 def _check_period(text: str, now: float) -> None:
     now_ms = int(now * 1000)
+    if _MINUTES_OR_MONTHS.fullmatch(text):
+        # The tools read it as minutes; a person who asks for a period of activity hardly means seven of these.
+        raise ArgumentProblem("period", PERIOD_RULE)
     try:
         begin_ms = parse_time(text, now, "begin")
     except BadTime:

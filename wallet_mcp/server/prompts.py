@@ -96,13 +96,14 @@ def render(
     """What `prompts/get` answers: one message of the user, with the arguments in their places.
 
     `labels`: the wallets that may stand for addresses; `now`: the API's time in Unix seconds. Raises `MCPError`
-    (-32602) for an unknown prompt, for a missing or unknown argument, and for one that is blank, unprintable, longer
-    than 200 characters, or means nothing to the tools. The message names the argument and the rule, never the value.
+    (-32602) for an unknown prompt, for a missing or unknown argument, and for one that is unprintable, longer than
+    200 characters, or means nothing to the tools. A blank one that may be left out counts as left out, for forms send
+    what nobody has filled in. The message names the argument and the rule, never the value.
     """
     spec = _prompts().get(name)
     if spec is None:
         raise _refused(f"unknown prompt; there are {', '.join(_prompts())}")
-    given = arguments or {}
+    given = _filled_in(spec, arguments or {})
     text = fill(spec, given)
     # A bundle's host puts the value into the finished text, in the place that its manifest marks like this.
     meant = {argument: value for argument, value in given.items() if value != f"${{arguments.{argument}}}"}
@@ -113,6 +114,15 @@ def render(
         raise _refused(message) from None
     said = mcp_types.PromptMessage(role="user", content=mcp_types.TextContent(type="text", text=text))
     return mcp_types.GetPromptResult(description=spec.description, messages=[said])
+
+
+def _filled_in(spec: PromptSpec, given: Mapping[str, str]) -> Mapping[str, str]:
+    optional = {argument.name for argument in spec.arguments if not argument.required}
+    return {name: value for name, value in given.items() if name not in optional or not _is_blank(value)}
+
+
+def _is_blank(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def fill(spec: PromptSpec, given: Mapping[str, str]) -> str:
@@ -244,7 +254,7 @@ def _name(file: str, table: Mapping[str, object]) -> str:
 def _quoted(what: str, value: object) -> str:
     if not isinstance(value, str):
         raise _refused(f"{what} must be text")
-    if not value.strip():
+    if _is_blank(value):
         raise _refused(f"{what} is blank")
     if len(value) > MAX_ARGUMENT_LENGTH:
         raise _refused(f"{what} has more than {MAX_ARGUMENT_LENGTH} characters")

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from typing import Annotated, Final, TypeVar
 
 from pydantic import MISSING, Field
 
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, Part
+from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, Part, ToolOutput
+from wallet_mcp.server.text import compact
 from wallet_mcp.wallet.chains import Chain
-from wallet_mcp.wallet.holdings import NATIVE, Holding, read_holding
+from wallet_mcp.wallet.holdings import NATIVE, Holding, asset_of, read_holding
 from wallet_mcp.wallet.known_tokens import is_well_known
 from wallet_mcp.wallet.money import plain
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import WireToken
+
+LONGEST_ANSWER: Final = 10_000
+"""Characters that an answer stays under, as text and as compact JSON, where the question names no size."""
+
+LONGEST_PAGE: Final = 25_000
+"""The same for an answer to a question that asks for many rows."""
 
 VALUE_USD = "to a millionth; absent: unpriced"
 """What the schemas say of a value; it is rounded by `money.usd_value`."""
@@ -30,6 +37,8 @@ COLUMNS = (
     "risk_flagged",
     "flags",
 )
+
+O = TypeVar("O", bound=ToolOutput)  # noqa: E741
 
 
 class TokenRow(Part):
@@ -48,7 +57,7 @@ class TokenRow(Part):
 
 def holding_of(row: WireToken, chain: Chain) -> Holding:
     """The holding of a wire row asked for on one chain. Raises `ApiError` for a row of another chain."""
-    if row.binance_chain_id not in ("", chain.id):
+    if row.binance_chain_id.strip() not in ("", chain.id):
         raise ApiError(code="unexpected_answer", received=f"a row of another chain than {chain.id}")
     return read_holding(
         chain=chain.id,
@@ -59,6 +68,34 @@ def holding_of(row: WireToken, chain: Chain) -> Holding:
         price=row.token_price,
         risk=row.is_risk_token,
     )
+
+
+def fitted(count: int, answer: Callable[[int], O], render: Callable[[O], list[str]], longest: int) -> O:
+    """The answer with the most of its first `count` rows that stay under `longest` characters, at least one.
+
+    `answer` makes it of so many rows. Chain text is as long as whoever wrote it likes: what fits is measured.
+    """
+    while True:
+        output = answer(count)
+        size = max(len("\n".join(render(output))), len(compact(output.model_dump(mode="json"))))
+        if size < longest or count <= 1:
+            return output
+        # Never below what fits: what does not depend on the rows is counted as if it did.
+        count = max(1, min(count - 1, count * longest // size))
+
+
+def coin_spellings(rows: Iterable[WireToken], holdings: Iterable[Holding]) -> set[str]:
+    """How the rows name the coin of their chain: as such, or by a contract that is the coin over again."""
+    pairs = zip(rows, holdings, strict=True)
+    return {asset_of(row.token_contract_address) for row, holding in pairs if holding.contract == NATIVE}
+
+
+def note_coin_twice(context: ToolContext, chain: Chain, spellings: set[str]) -> None:
+    """Say that the coin of a chain was listed as such and under a contract, if it was."""
+    if len(spellings) > 1:
+        context.note(
+            f"The API lists the coin of {chain.name} twice, once under a contract: it is one balance, counted once."
+        )
 
 
 def note_symbols(context: ToolContext, shown: Iterable[Holding]) -> None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.cursor import Position
-from wallet_mcp.wallet.history import UNTIMED_MS, Party, Row, Transaction, transaction_of
+from wallet_mcp.wallet.history import INTERNAL, UNTIMED_MS, Party, Row, Transaction, status_of, transaction_of
 from wallet_mcp.wallet.holdings import NATIVE, asset_of
 from wallet_mcp.wallet.units import AmountSample
 from wallet_mcp.wallet_api.errors import ApiError
@@ -74,6 +74,14 @@ class Scan:
     failures: dict[str, ApiError] = field(default_factory=dict)
     interruptions: dict[str, ApiError] = field(default_factory=dict)
     repeated: list[str] = field(default_factory=list)
+
+    def first(self, count: int) -> Scan:
+        """The same scan with so many transactions to show, one at least: the others follow."""
+        shown, rest = self.transactions[:count], self.transactions[count:]
+        if not rest:
+            return self
+        beyond = [*rest, *self.beyond] if self.finished or self.beyond else []
+        return replace(self, transactions=shown, beyond=beyond, consumed=shown[-1].position)
 
 
 async def scan_history(
@@ -318,10 +326,16 @@ def next_cursor(entries: Sequence[WireHistory]) -> str:
 
 
 def learn_units(context: ToolContext, chain: Chain, rows: Sequence[WireTransaction]) -> None:
-    """Take in what the amounts of history rows prove about their unit, each field for itself."""
+    """Take in what the amounts of history rows prove about their unit, each field for itself.
+
+    Only what moved proves anything: anybody can send a transaction that fails with any amount.
+    """
     units = context.services.units
     fields: dict[str, list[AmountSample]] = {"amount": [], "from.amount": [], "to.amount": []}
+    failed = {row.tx_hash for row in rows if row.itype != INTERNAL and status_of(row.tx_status) != "success"}
     for row in rows:
+        if status_of(row.tx_status) != "success" or (row.tx_hash and row.tx_hash in failed):
+            continue
         native = row.itype in ("0", "1") and asset_of(row.token_contract_address) == NATIVE
         fields["amount"].append(AmountSample(row.amount, chain.id, native))
         fields["from.amount"] += [AmountSample(party.amount, chain.id, native) for party in row.from_]

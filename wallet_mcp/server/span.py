@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from wallet_mcp.server.arguments import shown
+from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.continuation import changed_call
+from wallet_mcp.server.output import listed
 from wallet_mcp.server.problems import ArgumentProblem
+from wallet_mcp.server.resolve import served_chains
 from wallet_mcp.server.scan import Scan
+from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.cursor import Position
 from wallet_mcp.wallet.times import BadTime, Side, is_age, iso_ms, months_before, parse_time
+from wallet_mcp.wallet_api.errors import ApiError
 
 HORIZON_MONTHS: Final = 6
 """How far back upstream's history goes (contract §3.4)."""
@@ -54,6 +61,50 @@ class Span:
         if after is not None:
             last = min(last, -after[0])
         return min(first, last), last
+
+    def incomplete_because(self, scan: Scan, by_id: Mapping[str, Chain], longest: int = 0, cut: int = 0) -> str:
+        """Why this is not all there is, "" where it is.
+
+        `longest`: the characters that more transactions would have been too long for; 0 where that was not so. `cut`:
+        how many transactions are shown without some of their movements.
+        """
+        reasons = [
+            f"{by_id[chain].name} ({chain}) could not be read (error {error.code})"
+            for chain, error in scan.failures.items()
+        ]
+        reasons += [
+            f"{by_id[chain].name} ({chain}) could not be read further (error {error.code})"
+            for chain, error in scan.interruptions.items()
+        ]
+        reasons += [f"the API repeated a page on {by_id[chain].name} ({chain})" for chain in scan.repeated]
+        if scan.out_of_time:
+            reasons.append("the search reached its limit of time or requests")
+        if cut:
+            reasons.append(f"{cut} transaction{' is' if cut == 1 else 's are'} shown in part (more_movements)")
+        if longest:
+            reasons.append(f"no more fit into {longest:,} characters")
+        if scan.beyond:
+            reasons.append(f"{len(scan.beyond)} more of this span follow")
+        elif not scan.finished and not scan.out_of_time and not scan.interruptions:
+            reasons.append("older transactions follow")
+        if self.begins_too_early:
+            horizon = iso_ms(self.horizon_ms)
+            reasons.append(f"the API keeps six months of history, so nothing before {horizon} can be found")
+        return listed(reasons)
+
+
+def clock_of(context: ToolContext) -> float:
+    """The API's time less the time that has passed: it changes only where the clock is corrected or stepped."""
+    return context.now() - asyncio.get_running_loop().time()
+
+
+async def ask_the_time(context: ToolContext) -> None:
+    """Learn the API's time from any answer: since the last one the local clock may have been stepped."""
+    if context.api.clock.offset_s is None:
+        await served_chains(context)
+    else:
+        with suppress(ApiError):
+            await context.api.probe(deadline=context.deadline)
 
 
 def read_span(begin: str | None, end: str | None, now: float, call: Mapping[str, object]) -> Span:

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import MISSING, Field
 
 from wallet_mcp.server.context import ToolContext
+from wallet_mcp.server.movements import is_known, leading, symbol_of
 from wallet_mcp.server.output import Part
+from wallet_mcp.server.text import compact, table
 from wallet_mcp.server.units import amount_fields, decimals_of
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.flows import Flow, FlowTotal, fees_paid, totals_of
-from wallet_mcp.wallet.history import Movement, Transaction
+from wallet_mcp.wallet.history import Movement, Transaction, amount_of
 from wallet_mcp.wallet.money import plain, scale, total
 
+TOTAL_COLUMNS: Final = (
+    "chain",
+    "contract",
+    "symbol",
+    "in",
+    "out",
+    "in_raw",
+    "out_raw",
+    "in_if_base_units",
+    "out_if_base_units",
+    "unit",
+    "flags",
+)
+MAX_TOTALS: Final = 20
+# Of the 10,000 characters that an answer may have most belong to its transactions.
+_TOTALS_LENGTH: Final = 4_000
 UNCLEAR_FEES_NOTE = (
     "fees_unclear: tokens left without a row naming the payer, most likely this wallet; wallet_get_transaction tells."
 )
@@ -34,6 +53,7 @@ class TotalRow(Part):
     in_if_base_units: str | MISSING = MISSING
     out_if_base_units: str | MISSING = MISSING
     unit: Literal["coins", "base_units", "undecided"]
+    flags: list[str] | MISSING = MISSING
 
     @property
     def reading(self) -> tuple[object, bool]:
@@ -49,24 +69,77 @@ class FeeRow(Part):
     symbol: str
 
 
-def total_rows(
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The totals to list; `left_out`: how many rows more there are; `unsummed`: movements that are in none."""
+
+    rows: tuple[TotalRow, ...]
+    left_out: int
+    unsummed: int
+
+    def notes(self) -> Iterator[str]:
+        """What must be said about them."""
+        if self.left_out:
+            are = "totals are" if self.left_out > 1 else "total is"
+            yield f"{self.left_out} more {are} left out, flagged and unknown tokens first: ask with contract for one."
+        if self.unsummed:
+            one = self.unsummed == 1
+            yield (
+                f"{self.unsummed} movement{'' if one else 's'} without a readable amount or status "
+                f"{'is' if one else 'are'} in no total."
+            )
+
+
+def totals_over(
     context: ToolContext,
     found: Iterable[Transaction],
     chains: Mapping[str, Chain],
     wanted: Callable[[Movement], bool] = lambda _movement: True,
-) -> list[TotalRow]:
+) -> Totals:
     """The totals of successful transactions; transfers of nothing and to oneself are in none.
 
     Only movements that are `wanted` are summed: what else moved in the transactions found is not all there was.
+    Coins and well-known tokens come first and what is flagged last, for anybody can add to the others.
     """
-    flows = [
-        flow
-        for transaction in found
-        if transaction.status == "success"
-        for movement in transaction.movements
-        if wanted(movement) and (flow := _flow(context, movement, chains[transaction.chain])) is not None
-    ]
-    return [TotalRow.model_validate(_total_fields(total)) for total in totals_of(flows)]
+    flows: list[Flow] = []
+    unsummed = 0
+    for transaction in found:
+        for movement in transaction.movements:
+            if transaction.status not in ("success", "unknown") or not wanted(movement):
+                continue
+            if movement.direction not in ("in", "out") or amount_of(movement) == 0:
+                continue
+            flow = _flow(context, movement, chains[transaction.chain]) if transaction.status == "success" else None
+            if flow is None:
+                unsummed += 1
+            else:
+                flows.append(flow)
+    sums = sorted(totals_of(flows), key=lambda each: (bool(each.flags), not is_known(each.chain, each.contract)))
+    rows = [TotalRow.model_validate(_total_fields(each)) for each in sums]
+    shown = leading(rows, MAX_TOTALS, _TOTALS_LENGTH, lambda row: len(compact(row.model_dump())))
+    return Totals(tuple(rows[:shown]), len(rows) - shown, unsummed)
+
+
+def totals_lines(rows: Sequence[TotalRow]) -> list[str]:
+    """The totals as a table."""
+    if not rows:
+        return []
+    head = "Totals of the searched span, successful transactions only:"
+    return [head, *table(TOTAL_COLUMNS, [row.model_dump() for row in rows])]
+
+
+def fees_lines(paid: Sequence[FeeRow] | MISSING, unclear: Sequence[FeeRow] | MISSING) -> list[str]:
+    """The fees in sentences."""
+    lines: list[str] = []
+    if paid is not MISSING:
+        lines.append(f"Fees paid by this wallet in the searched span: {_fees_text(paid) or 'none'}.")
+    if unclear is not MISSING:
+        lines.append(f"Fees of what it sent without a payer told: {_fees_text(unclear)}.")
+    return lines
+
+
+def _fees_text(rows: Sequence[FeeRow]) -> str:
+    return ", ".join(f"{row.amount} {row.symbol} on chain {row.chain}" for row in rows)
 
 
 def fee_rows(found: Sequence[Transaction], address: str, chains: Mapping[str, Chain]) -> list[FeeRow]:
@@ -91,23 +164,38 @@ def unclear_fee_rows(found: Sequence[Transaction], chains: Mapping[str, Chain]) 
 
 
 def _flow(context: ToolContext, movement: Movement, chain: Chain) -> Flow | None:
-    if movement.direction not in ("in", "out"):
-        return None
     decimals = decimals_of(chain, movement.contract)
     unit = context.services.units.unit(f"transactions.{movement.amount_field}", context.settings.tx_amount_unit)
     fields = amount_fields(movement.amount, unit, decimals)
-    amount = Decimal(fields.get("amount", fields.get("amount_raw", "0")))
-    if not amount:
+    if not fields:
         return None
+    flags = movement.flags
+    # A coin or well-known token is what it is, whoever sent of it.
+    if movement.blacklisted and not is_known(chain.id, movement.contract):
+        flags = (*flags, "blacklisted")
     return Flow(
         chain=chain.id,
         contract=movement.contract,
-        symbol=movement.symbol or (chain.native_symbol or ""),
+        symbol=symbol_of(movement.symbol, movement.contract, chain),
         unit=fields["unit"],  # type: ignore[arg-type]
         decimals=decimals,
         direction="in" if movement.direction == "in" else "out",
-        amount=amount,
+        amount=Decimal(fields.get("amount", fields.get("amount_raw", "0"))),
+        flags=flags,
     )
+
+
+def coins_of(context: ToolContext, movement: Movement, chain: Chain) -> Decimal | None:
+    """What moved in whole coins; undecided base units as documented, and of unknown decimals the number as it is.
+
+    For comparing alone: an answer tells in which unit an amount is.
+    """
+    unit = context.services.units.unit(f"transactions.{movement.amount_field}", context.settings.tx_amount_unit)
+    amount, decimals = amount_of(movement), decimals_of(chain, movement.contract)
+    whole = amount is not None and amount == amount.to_integral_value()
+    if amount is None or decimals is None or unit == "scaled" or not (whole or unit == "base"):
+        return amount
+    return scale(amount, decimals)
 
 
 def _total_fields(total: FlowTotal) -> dict[str, Any]:
@@ -124,4 +212,6 @@ def _total_fields(total: FlowTotal) -> dict[str, Any]:
         whole = amount == amount.to_integral_value()
         if total.unit == "undecided" and total.decimals is not None and whole:
             fields[f"{name}_if_base_units"] = plain(scale(amount, total.decimals))
+    if total.flags:
+        fields["flags"] = list(total.flags)
     return fields

@@ -10,8 +10,8 @@ A free airdrop puts its symbol into every holder's balance list, so each such st
 - fits a cell as it is: `,` becomes `‚` (U+201A) and `|` becomes `¦`, and with no quotes or line breaks left a
   CSV field or a table cell needs no quoting; a leading `=` (or a bare `+`, `-`) that a spreadsheet would
   take for a formula is dropped;
-- links nowhere: `hxxps://claim[.]example`, `t[.]me/x`. Ordinary dotted symbols (`USDC.e`, `BRK.B`, `1.5x`)
-  stay, because a last label of one letter or with a digit is no domain;
+- links nowhere: `hxxps://claim[.]example`, `t[.]me/x`, `ethereum[:]0x…`. Ordinary dotted symbols (`USDC.e`,
+  `BRK.B`, `1.5x`) stay, because a last label of one letter or with a digit is no domain; any other one may be;
 - is at most `limit` characters, a cut being marked with `…`.
 
 Cleaning twice gives what cleaning once gives. What was found on the way is in the flags.
@@ -74,26 +74,20 @@ _BRACKETS = re.compile(r"\[([.:])\]|[\[\]]")
 _RUNS = re.compile(r"([*_~#=-])\1+")
 _FORMULA = re.compile(r"(?:[=\s]|[+-](?![0-9]))+")
 
-_GENERIC_TLD_NAMES = """
-com net org info biz edu gov mil int xyz online site top shop club app dev live vip pro icu fun
-link click space store tech website world today life finance fund exchange money cash capital gold
-network digital email news games game bet casino market markets trade trading zone tools systems
-services support help events gift gifts promo deals claims zip mov lol wtf meme ninja guru run page
-one cloud agency company center plus work group family foundation global international land ltd
-media art blog chat team city expert credit estate host press buzz rest quest bar cam cyou sbs cfd
-bond monster best fit tel mobi asia name win bid loan men review party stream download racing date
-faith science cricket accountant limo example test invalid local onion
-"""
-_GENERIC_TLDS = frozenset(_GENERIC_TLD_NAMES.split())
 # Not only at the start of a word: chat clients link `0https://...` as well.
 _HTTP = re.compile(r"http(s?)(?=:)", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"(?<!hxxp)(?<!hxxps):(?=//)")
+# A payment link opens a wallet with the amount filled in: only before an address, for `ethereum:USDT` is how a
+# caller names a token.
 _OPAQUE_SCHEME = re.compile(
-    r"\b(javascript|vbscript|data|mailto|tel|sms|tg|magnet|file|intent):(?=\S)", re.IGNORECASE
+    r"\b(javascript|vbscript|data|mailto|tel|sms|tg|magnet|file|intent):(?=\S)"
+    r"|\b(ethereum|bnb|polygon|base|tron|bitcoin|litecoin|dogecoin|solana|wc):"
+    r"(?=pay-|0x[0-9a-f]|[13]\w{24}|bc1\w|ltc1\w|T\w{32}|[1-9A-HJ-NP-Za-km-z]{32}|[0-9a-f]{8})",
+    re.IGNORECASE,
 )
 # Runs of labels are matched as a whole and judged in code: a pattern that finds the end of a domain by itself
 # takes quadratic time on `a.a.a.a...`.
-_DOTTED = re.compile(r"[\w-]+(?:[.。][\w-]+)+(?P<path>[/?#:][^\s/])?")
+_DOTTED = re.compile(r"[\w-]+(?:[.。][\w-]+)+")
 _WWW = re.compile(r"\bwww[.。](?=\w)", re.IGNORECASE)
 _QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _AFTER_SCHEME = re.compile(r"(?<=//)[^\s/?#]+")
@@ -124,6 +118,9 @@ _INSTRUCTION = re.compile(
     r"\b(?:your?|now|here|at|on|to|rewards?|airdrops?|bonus|prize|gift|voucher|free|wallet|tokens?|https?|hxxps?|"
     r"www|com|\w+\[\.\]\w+)\b"
     r"|\b(?:rewards?|airdrops?|bonus|giveaway|voucher)\b.{0,16}?\b(?:at|on|via|claim|visit)\b"
+    # How the lines of our own answers begin.
+    r"|^(?:note|source|next|complete) ?:|\bcomplete: ?(?:yes|no)\b|\bnext(?: step)?: ?(?:wallet_|call\b)"
+    r"|\bsource: ?(?:live|sandbox|custom)\b|\bretry: ?(?:after|no|yes)\b|\berror (?:[0-9]{3,6}|[a-z]+_[a-z_]+) ?:"
     r"|忽略.{0,6}(?:指令|说明|提示|规则)|系统提示"
 )
 _SQUASHED_INSTRUCTION = re.compile(
@@ -271,10 +268,10 @@ def _unlinked(text: str) -> str:
     if ":" in text:
         text = _AFTER_SCHEME.sub(lambda match: _defanged(match[0]), text)
         text = _OTHER_SCHEME.sub("[:]", _HTTP.sub(lambda match: "hxxp" + match[1].lower(), text))
-        text = _OPAQUE_SCHEME.sub(r"\1[:]", text)
+        text = _OPAQUE_SCHEME.sub(lambda match: f"{match[0][:-1]}[:]", text)
     if "." in text or "。" in text:
         text = _WWW.sub(lambda match: _defanged(match[0]), text)
-        text = _DOTTED.sub(lambda match: _defanged(match[0]) if _is_domain(match) else match[0], text)
+        text = _DOTTED.sub(lambda match: _defanged(match[0]) if _is_domain(match[0]) else match[0], text)
     return text
 
 
@@ -282,22 +279,20 @@ def _defanged(name: str) -> str:
     return _BARE_DOT.sub("[.]", name)
 
 
-def _is_domain(match: re.Match[str]) -> bool:
+def _is_domain(dotted: str) -> bool:
     """Whether labels joined by dots would be taken for a domain or an IPv4 address.
 
-    They are where a label after the first is a generic top-level domain, any two letters (all country codes, and
-    cheap to be wrong about) or punycode, or where a path follows a last label of letters.
+    They are where a label after the first begins with two letters or more and is all letters up to a hyphen or an
+    underscore, or is punycode. There are over a thousand top-level domains, and more each year: a list of them
+    would always be behind, and a dot in brackets costs the reader of an honest text little.
     """
-    dotted = match[0]
     if _QUAD.fullmatch(dotted):
         return True
-    tail = match["path"]
-    labels = re.split("[.。]", dotted[: -len(tail)] if tail else dotted)
-    for label in labels[1:]:
-        head = re.split("[_-]", label, maxsplit=1)[0].casefold()
-        if head in _GENERIC_TLDS or (len(head) == 2 and head.isalpha()) or label.casefold().startswith("xn--"):
+    for label in re.split("[.。]", dotted)[1:]:
+        head = re.split("[_-]", label, maxsplit=1)[0]
+        if (len(head) > 1 and head.isalpha()) or label.casefold().startswith("xn--"):
             return True
-    return bool(tail) and len(labels[-1]) > 1 and labels[-1].isalpha()
+    return False
 
 
 def _imitates_latin(char: str) -> bool:

@@ -144,6 +144,12 @@ _TEST_IDS = frozenset({"97", "11155111", "17000", "560048", "80002", "84532", "4
 _DECORATION = re.compile(
     r"(?:chainid|networkid|chain|network|eip155)(?=[0-9]+$)|(?:mainnet|blockchain|network|chain)$"
 )
+# `56.0` is what becomes of 56 where it passes through a float.
+_NUMERIC_ID = re.compile(r"([0-9]+)(?:\.0)?", re.ASCII)
+_HEX_ID = re.compile(r"0x[0-9a-f]{1,8}", re.ASCII)
+_NAMESPACE = re.compile(r"^\s*eip155\s*:\s*(?=[0-9])")
+_PARTED_DIGITS = re.compile(r"[0-9][^a-z0-9]+[0-9]", re.ASCII)
+_NAME_AND_ID = re.compile(r"([^()]+)\(([^()]+)\)\s*")
 _FOREIGN_ID_CHARS = re.compile(r"[^A-Za-z0-9_-]")
 _ID_LIMIT = 32
 _LONGEST_SPELLING = 200
@@ -188,14 +194,23 @@ def chain_from_listing(id: str, name: str, short_name: str) -> Chain:
 def resolve_chain(text: str, served: Sequence[Chain] = KNOWN_CHAINS) -> Chain:
     """The served chain that the text names: its id, name, short name or a common alias or misspelling.
 
-    Case, white space and punctuation do not count; `chain id 56`, `eip155:56`, `0x38` and a trailing `chain`,
-    `network` or `mainnet` are understood. Raises `ChainUnresolved` for everything else, also where a spelling
-    fits two served chains.
+    Case, white space and punctuation do not count, except that they part digits: `5.6` is not 56. What holds no
+    letter is an id as it stands, or one with `.0`. `chain id 56`, `eip155:56`, `0x38`, a trailing `chain`,
+    `network` or `mainnet`, and a name with its id, `BNB Chain (56)`, are understood. Raises `ChainUnresolved` for
+    everything else, also where a spelling fits two served chains, or name and id are of two.
     """
     exact = text.strip()
     for chain in served:
         if chain.id and chain.id == exact:
             return chain
+    named = [chain for chain in served if exact.casefold() in (chain.name.casefold(), chain.short_name.casefold())]
+    if len(named) == 1 and _PARTED_DIGITS.search(exact):
+        # A name such as `Chain 2.0`, in full.
+        return named[0]
+    pair = _NAME_AND_ID.fullmatch(text[:_LONGEST_SPELLING])
+    ids = {chain.id.casefold() for chain in served}
+    if pair is not None and any(part.strip().casefold() in ids for part in pair.groups()):
+        return _agreed(text, pair, served)
     for key in _spellings(text):
         found = [chain for chain in served if key in _keys(chain)]
         by_id = [chain for chain in found if key == _key(chain.id)]
@@ -211,11 +226,25 @@ def chains_of_family(family: Family, served: Sequence[Chain] = KNOWN_CHAINS) -> 
     return tuple(chain for chain in served if chain.family == family)
 
 
+def _agreed(text: str, pair: re.Match[str], served: Sequence[Chain]) -> Chain:
+    """The chain of a name and an id that belong together, as our own answers write them. Raises `ChainUnresolved`."""
+    try:
+        first, second = (resolve_chain(part, served) for part in pair.groups())
+    except ChainUnresolved as unresolved:
+        raise ChainUnresolved(_asked(text), unresolved.nearest, unresolved.not_served) from None
+    if first.id != second.id:
+        raise ChainUnresolved(_asked(text), (first, second))
+    return first
+
+
+def _folded(text: str) -> str:
+    """Case and full-width forms folded. Empty for a long text."""
+    return "" if len(text) > _LONGEST_SPELLING else unicodedata.normalize("NFKC", text).casefold()
+
+
 def _key(text: str) -> str:
     """What is compared: letters and digits only, case and full-width forms folded. Empty for a long text."""
-    if len(text) > _LONGEST_SPELLING:
-        return ""
-    return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
+    return "".join(char for char in _folded(text) if char.isalnum())
 
 
 def _listed(names: Iterable[str]) -> Iterable[str]:
@@ -236,10 +265,19 @@ def _keys(chain: Chain) -> frozenset[str]:
 
 
 def _spellings(text: str) -> Iterable[str]:
-    """The key of the text, then what is left of it without the words that people put around a name."""
-    key = _key(text)
-    if re.fullmatch(r"0x[0-9a-f]{1,8}", key):
-        key = str(int(key, 16))
+    """The key of the text, then what is left of it without the words that people put around a name.
+
+    None at all where digits would have to be joined or a sign be dropped to make one: `5.6` and `-56` are not 56.
+    """
+    folded = _NAMESPACE.sub("eip155", _folded(text)).strip()
+    if not any(char.isalpha() for char in folded):
+        number = _NUMERIC_ID.fullmatch(folded)
+        if number is not None:
+            yield number[1]
+        return
+    if _PARTED_DIGITS.search(folded):
+        return
+    key = str(int(folded, 16)) if _HEX_ID.fullmatch(folded) else _key(folded)
     while key:
         yield key
         shorter = _DECORATION.sub("", key, count=1)

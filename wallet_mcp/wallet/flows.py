@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from .addresses import same_address
-from .history import Movement, Transaction
-from .money import BadNumber, parse_amount, total
+from .history import Movement, Transaction, amount_of
+from .holdings import NATIVE
+from .known_tokens import known_token
+from .money import total
 
 SUSPECTED_POISONING: Final = "suspected_poisoning"
 """The flag of a transfer of nothing or next to nothing with an address made to look like a real counterparty."""
@@ -19,8 +22,15 @@ ZERO_VALUE: Final = "zero_value"
 
 # Wallets show the first and last few characters of an address; forgers match three to five on each side.
 _SHOWN: Final = 3
-_EVM_LENGTH: Final = 42
+_EVM: Final = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
+_SOLANA: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}", re.ASCII)
 _DUST_SHARE: Final = 1000
+# Of no asset of the table more than some dollars, and of most a few cents.
+_TINY: Final = Decimal("0.001")
+_TINY_DOLLARS: Final = Decimal("0.1")
+_TINY_COINS: Final[Mapping[str, Decimal]] = {"137": Decimal("0.1"), "143": Decimal(1), "9745": Decimal("0.1")}
+
+_Ends: TypeAlias = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,7 @@ class Flow:
     decimals: int | None
     direction: Literal["in", "out"]
     amount: Decimal
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +58,19 @@ class FlowTotal:
     decimals: int | None
     incoming: Decimal
     outgoing: Decimal
+    flags: tuple[str, ...] = ()
 
 
 def totals_of(flows: Iterable[Flow]) -> tuple[FlowTotal, ...]:
-    """The flows summed by chain, contract and unit, in the order in which each was met first; exact."""
-    groups: dict[tuple[str, str, str], list[Flow]] = {}
+    """The flows summed by chain, contract and unit, in the order in which each was met first; exact.
+
+    A total has every flag that one of its flows has.
+    """
+    groups: dict[tuple[str, str, str, str], list[Flow]] = {}
     for flow in flows:
-        groups.setdefault((flow.chain, flow.contract, flow.unit), []).append(flow)
+        # Tokens whose contract is missing are told apart by nothing but their symbol.
+        symbol = "" if flow.contract else flow.symbol
+        groups.setdefault((flow.chain, flow.contract, symbol, flow.unit), []).append(flow)
     return tuple(
         FlowTotal(
             chain=group[0].chain,
@@ -63,6 +80,7 @@ def totals_of(flows: Iterable[Flow]) -> tuple[FlowTotal, ...]:
             decimals=group[0].decimals,
             incoming=total(flow.amount for flow in group if flow.direction == "in"),
             outgoing=total(flow.amount for flow in group if flow.direction == "out"),
+            flags=tuple(dict.fromkeys(flag for flow in group for flag in flow.flags)),
         )
         for group in groups.values()
     )
@@ -79,58 +97,110 @@ def fees_paid(transactions: Iterable[Transaction], address: str) -> tuple[tuple[
     return tuple((chain, total(amounts)) for chain, amounts in fees.items())
 
 
-def suspicions(transactions: Sequence[Transaction]) -> dict[str, tuple[str, ...]]:
-    """Hash -> flags of the transactions that look like address poisoning, judged by all those given.
+def suspicions(
+    transactions: Sequence[Transaction],
+    coins: Callable[[Transaction, Movement], Decimal | None] = lambda _, movement: amount_of(movement),
+) -> dict[Transaction, tuple[str, ...]]:
+    """The flags of those transactions that look like address poisoning, judged by all those given.
 
-    A transfer is suspected when it moves nothing, or less than a thousandth of what moved otherwise, and its
-    counterparty shares the shown ends of the address with another counterparty, to or from which more was moved.
+    `coins`: what moved in whole coins as far as that can be read, else any measure in which amounts of one asset can
+    be compared; None for an amount that is not known.
+
+    A transfer is suspected when its counterparty shares the shown ends of the address with another, with which the
+    wallet dealt while it did not with this one, and when it moves nothing, next to nothing, or a token that anybody
+    can have made. Whoever was sent a real coin or token, or gave more than dust of one, is never suspected.
     """
-    real = [
-        movement
-        for transaction in transactions
-        for movement in transaction.movements
-        if transaction.status == "success" and _amount(movement) > 0 and _evm_party(movement)
-    ]
-    by_ends: dict[tuple[str, str], list[Movement]] = {}
-    for movement in real:
-        by_ends.setdefault(_ends(_evm_party(movement)), []).append(movement)
-    found: dict[str, tuple[str, ...]] = {}
+    deals = _Deals(transactions, coins)
+    found: dict[Transaction, tuple[str, ...]] = {}
     for transaction in transactions:
-        flags = {flag for movement in transaction.movements for flag in _flags(movement, by_ends)}
+        flags = {flag for movement in transaction.movements for flag in _flags(transaction, movement, deals)}
         if flags:
-            found[transaction.hash] = tuple(sorted(flags))
+            found[transaction] = tuple(sorted(flags))
     return found
 
 
-def _flags(movement: Movement, by_ends: dict[tuple[str, str], list[Movement]]) -> list[str]:
+def _flags(transaction: Transaction, movement: Movement, deals: _Deals) -> list[str]:
     flags: list[str] = []
-    amount = _amount(movement)
-    if amount == 0 and movement.contract != "native":
+    amount = amount_of(movement)
+    if amount == 0 and movement.contract != NATIVE:
         flags.append(ZERO_VALUE)
-    own = _evm_party(movement)
-    if own:
-        for other in by_ends.get(_ends(own), ()):
-            if _evm_party(other) == own:
-                continue
-            comparable = other.contract == movement.contract
-            if amount == 0 or (comparable and amount * _DUST_SHARE <= _amount(other)):
-                return [*flags, SUSPECTED_POISONING]
+    cheap = not _is_real(transaction.chain, movement) or amount == 0 or deals.is_dust(transaction, movement)
+    if cheap and deals.is_outdone(party_of(movement)):
+        flags.append(SUSPECTED_POISONING)
     return flags
 
 
-def _amount(movement: Movement) -> Decimal:
-    try:
-        return parse_amount(movement.amount) or Decimal(0)
-    except BadNumber:
-        return Decimal(0)
+class _Deals:
+    """How seriously the wallet dealt with each counterparty.
+
+    2: it sent a real asset there, or got more than dust of one; 1: a token that is not known here moved, without a
+    flag; 0: nothing that costs anybody anything.
+    """
+
+    def __init__(
+        self, transactions: Sequence[Transaction], coins: Callable[[Transaction, Movement], Decimal | None]
+    ) -> None:
+        self._coins = coins
+        self._largest: dict[tuple[_Ends, str, str], Decimal] = {}
+        self._rank: dict[str, int] = {}
+        self._best: dict[_Ends, int] = {}
+        moved = [
+            (transaction, movement, party, amount)
+            for transaction in transactions
+            for movement in transaction.movements
+            if transaction.status == "success"
+            and (party := party_of(movement))
+            and (amount := coins(transaction, movement)) is not None
+            and amount > 0
+        ]
+        for transaction, movement, party, amount in moved:
+            asset = (_ends(party), transaction.chain, movement.contract)
+            self._largest[asset] = max(amount, self._largest.get(asset, amount))
+        for transaction, movement, party, _ in moved:
+            rank = self._weight(transaction, movement)
+            self._rank[party] = max(rank, self._rank.get(party, 0))
+            self._best[_ends(party)] = max(rank, self._best.get(_ends(party), 0))
+
+    def is_dust(self, transaction: Transaction, movement: Movement) -> bool:
+        """Whether an amount is next to nothing, as such or beside what else moved with addresses of these ends."""
+        amount, party = self._coins(transaction, movement), party_of(movement)
+        if amount is None or not party:
+            return False
+        largest = self._largest.get((_ends(party), transaction.chain, movement.contract), amount)
+        if amount * _DUST_SHARE <= largest:
+            return True
+        return _is_real(transaction.chain, movement) and amount <= _tiny(transaction.chain, movement.contract)
+
+    def is_outdone(self, party: str) -> bool:
+        """Whether the wallet dealt more seriously with another address of the same ends."""
+        return bool(party) and self._rank.get(party, 0) < self._best.get(_ends(party), 0)
+
+    def _weight(self, transaction: Transaction, movement: Movement) -> int:
+        # Anybody can make a token that tells of transfers that its holder never made.
+        if not _is_real(transaction.chain, movement):
+            return 0 if movement.flags else 1
+        return 2 if movement.direction == "out" or not self.is_dust(transaction, movement) else 0
 
 
-def _ends(address: str) -> tuple[str, str]:
-    return address[2 : 2 + _SHOWN], address[-_SHOWN:]
-
-
-def _evm_party(movement: Movement) -> str:
-    """The counterparty in lower case where it is a single EVM address, else `""`."""
-    addresses = {address.lower() for address in movement.counterparties}
+def party_of(movement: Movement) -> str:
+    """The counterparty where it is a single address that can be compared, EVM in lower case; else `""`."""
+    addresses = {address.lower() if address[:2] == "0x" else address for address in movement.counterparties}
     address = addresses.pop() if len(addresses) == 1 else ""
-    return address if len(address) == _EVM_LENGTH and address[:2] == "0x" else ""
+    return address if _EVM.fullmatch(address) or _SOLANA.fullmatch(address) else ""
+
+
+def _is_real(chain: str, movement: Movement) -> bool:
+    """Whether what moved is a coin, or a token that nobody else can issue: one of the well-known table."""
+    return movement.contract == NATIVE or known_token(chain, movement.contract) is not None
+
+
+def _tiny(chain: str, contract: str) -> Decimal:
+    token = known_token(chain, contract)
+    if token is None:
+        return _TINY_COINS.get(chain, _TINY)
+    return _TINY_DOLLARS if "USD" in token.symbol.upper() else _TINY
+
+
+def _ends(address: str) -> _Ends:
+    start = 2 if address[:2] == "0x" else 0
+    return address[:start], address[start : start + _SHOWN], address[-_SHOWN:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final, Literal
 
 from .addresses import same_address
@@ -29,6 +30,9 @@ _STATUS: Final[dict[str, Status]] = {
     "failed": "failed",
     "pending": "pending",
 }
+FAILED_INTERNAL: Final = "failed_internal"
+"""The flag of a transaction inside which a transfer of coins failed while the rest went through."""
+
 _ADDRESS_LIMIT: Final = 200
 _HASH_LIMIT: Final = 100
 _PARTIES_SHOWN: Final = 3
@@ -79,11 +83,15 @@ class Movement:
     symbol: str
     counterparties: tuple[str, ...]
     flags: tuple[str, ...]
+    blacklisted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A transaction from one address's point of view. `fee` is in the chain's coin; `fee_payer` "" when unknown."""
+    """A transaction from one address's point of view. `fee` is in the chain's coin; `fee_payer` "" when unknown.
+
+    `more`: how many of its movements are left out of `movements`, for an answer has an end.
+    """
 
     chain: str
     hash: str
@@ -94,12 +102,14 @@ class Transaction:
     fee: str
     fee_payer: str
     flags: tuple[str, ...]
+    more: int = 0
 
     @property
     def position(self) -> tuple[int, bytes]:
         """Where it stands in every listing: newest first, and among equals by a digest of chain and hash."""
         at = UNTIMED_MS if self.time_ms is None else self.time_ms
-        return (-at, digest_of(self.chain, self.hash))
+        # Without a hash only what moved tells it from others of its time.
+        return (-at, digest_of(self.chain, self.hash or str(self.movements)))
 
 
 def digest_of(chain: str, tx_hash: str) -> bytes:
@@ -113,33 +123,50 @@ def status_of(text: str) -> Status:
 
 
 def transaction_of(rows: Sequence[Row], address: str) -> Transaction:
-    """The transaction that all rows of one hash make up, as `address` sees it."""
-    movements = [_movement(row, address) for row in rows]
+    """The transaction that all rows of one hash make up, as `address` sees it.
+
+    An internal transfer has a status of its own: one that failed moved nothing, whatever became of the transaction,
+    and is left out, with a flag, where anything else did not fail.
+    """
+    status, told = _status_of_rows(rows)
+    movements = [_movement(row, address) for row in told]
     # A contract call carries an outer row of zero coins: noise beside the tokens that moved.
     telling = [
         movement
-        for row, movement in zip(rows, movements, strict=True)
+        for row, movement in zip(told, movements, strict=True)
         if not (row.itype in (OUTER, INTERNAL) and movement.contract == NATIVE and _is_zero(movement.amount))
     ]
     kept = telling or movements[:1]
     flags: list[str] = []
     if any(row.blacklisted for row in rows):
         flags.append("blacklisted")
-    fee = next((text for text in (_plain(row.fee) for row in rows) if text), "")
+    if len(told) < len(rows):
+        flags.append(FAILED_INTERNAL)
+    fee = next((text for text in (readable(row.fee) for row in rows) if text), "")
     outer = next((row for row in rows if row.itype == OUTER and row.senders), None)
     first = rows[0]
-    statuses = {status_of(row.status) for row in rows}
     return Transaction(
         chain=first.chain,
         hash=clean(first.hash, _HASH_LIMIT).text,
         time_ms=first.time_ms,
-        status=statuses.pop() if len(statuses) == 1 else "unknown",
+        status=status,
         direction=_overall(movement.direction for movement in kept),
         movements=tuple(kept),
         fee=fee,
         fee_payer=shown_parties(party.address for party in outer.senders) if outer else "",
         flags=tuple(flags),
     )
+
+
+def _status_of_rows(rows: Sequence[Row]) -> tuple[Status, Sequence[Row]]:
+    """The status of a transaction, and its rows without the internal transfers that failed inside it."""
+    held = [row for row in rows if row.itype != INTERNAL or status_of(row.status) != "failed"]
+    # Where nothing else is known of the transaction, what failed is all there is to tell.
+    told = held or rows
+    deciding = [row for row in told if row.itype != INTERNAL] or told
+    statuses = {status_of(row.status) for row in deciding}
+    status: Status = statuses.pop() if len(statuses) == 1 else "unknown"
+    return status, rows if status == "failed" else told
 
 
 def is_party(parties: Iterable[Party], address: str) -> bool:
@@ -160,7 +187,7 @@ def _movement(row: Row, address: str) -> Movement:
     symbol = clean_symbol(row.chain, row.asset, row.symbol)
     others = row.senders if direction == "in" else row.receivers
     parties = tuple(_addresses(party.address for party in others))
-    return Movement(direction, amount, field, row.asset, symbol.text, parties, symbol.flags)
+    return Movement(direction, amount, field, row.asset, symbol.text, parties, symbol.flags, bool(row.blacklisted))
 
 
 def _amount(row: Row, address: str, direction: Direction) -> tuple[str, AmountField]:
@@ -208,15 +235,23 @@ def _addresses(texts: Iterable[str]) -> list[str]:
     return [part.strip() for text in texts for part in text.split(",") if part.strip()]
 
 
+def amount_of(movement: Movement) -> Decimal | None:
+    """The number that stands in a movement, in whatever unit; None where there is none, which is not zero."""
+    try:
+        return parse_amount(movement.amount)
+    except BadNumber:
+        return None
+
+
 def _is_zero(amount: str) -> bool:
     try:
-        value = parse_amount(amount)
+        return parse_amount(amount) == 0
     except BadNumber:
         return False
-    return value is None or not value
 
 
-def _plain(amount: str) -> str:
+def readable(amount: str) -> str:
+    """The number of an upstream text, plainly written; "" where it holds none."""
     try:
         value = parse_amount(amount)
     except BadNumber:

@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Final
 
 from .chain_text import clean
-from .known_tokens import clean_symbol
-from .money import BadNumber, derive_decimals, parse_amount, usd_value
+from .chains import KNOWN_CHAINS
+from .known_tokens import clean_symbol, known_token
+from .money import BadNumber, derive_decimals, parse_amount, plain, usd_value
 
 NATIVE: Final = "native"
 """How the native coin of a chain is spelled here, in questions and answers."""
@@ -35,6 +36,9 @@ _NATIVE_SPELLINGS: Final = frozenset(
         "So11111111111111111111111111111111111111111",
     }
 )
+
+# Contracts that are the coin of their chain over again: a balance of one is the balance of the other.
+_COIN_CONTRACTS: Final = frozenset({("137", "0x0000000000000000000000000000000000001010")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,12 @@ def asset_of(contract: str) -> str:
     return shown.lower() if _EVM_ADDRESS.fullmatch(shown) else shown
 
 
+def asset_on(chain: str, contract: str) -> str:
+    """`asset_of` on a chain: `native` also for a contract that is the coin of this chain (POL on Polygon)."""
+    asset = asset_of(contract)
+    return NATIVE if (chain, asset) in _COIN_CONTRACTS else asset
+
+
 def read_holding(
     *, chain: str, contract: str, symbol: str, balance: str, raw: str, price: str, risk: bool | None
 ) -> Holding:
@@ -82,8 +92,11 @@ def read_holding(
     row flagged: what cannot be read exactly must not become an amount, and one odd token must not hide the others.
     """
     amount, base, rate = _number(balance), _number(raw, whole=True), _number(price)
+    asset = asset_on(chain, contract)
     decimals = derive_decimals(balance, raw) if amount and base else None
-    shown = clean_symbol(chain, asset_of(contract), symbol)
+    if amount and not raw.strip():
+        decimals = _table_decimals(chain, asset, amount)
+    shown = clean_symbol(chain, asset, symbol)
     flags = shown.flags
     if decimals is None and amount is not None and base is not None and (amount or base):
         flags = (*flags, AMOUNTS_DISAGREE)
@@ -91,7 +104,7 @@ def read_holding(
         flags = (*flags, UNREADABLE_NUMBER)
     return Holding(
         chain=chain,
-        contract=asset_of(contract),
+        contract=asset,
         symbol=shown.text,
         balance=amount,
         raw=None if base is None else int(base),
@@ -100,6 +113,17 @@ def read_holding(
         risk=risk,
         flags=flags,
     )
+
+
+def _table_decimals(chain: str, asset: str, balance: Decimal) -> int | None:
+    """The decimals of a well-known asset, where the balance has no more places than that."""
+    token = known_token(chain, asset)
+    decimals = None if token is None else token.decimals
+    if asset == NATIVE:
+        decimals = next((known.native_decimals for known in KNOWN_CHAINS if known.id == chain), None)
+    if decimals is None or len(plain(balance).partition(".")[2]) > decimals:
+        return None
+    return decimals
 
 
 def _number(text: str, *, whole: bool = False) -> Decimal | None:

@@ -15,13 +15,49 @@ from typing import Final
 
 from .addresses import NATIVE_PLACEHOLDER
 from .chain_text import LOOKALIKE, SYMBOL_LIMIT, Cleaned, clean
-from .chains import KNOWN_CHAINS
+from .chains import KNOWN_CHAINS, Chain
 
 NATIVE: Final = "native"
 """What stands in the place of a contract for the coin of a chain."""
 
 _NATIVE_CONTRACTS: Final = frozenset({"", NATIVE, NATIVE_PLACEHOLDER, "0x" + "0" * 40})
 _EVM_ADDRESS_LENGTH: Final = 42
+
+_FORMER_COIN_SYMBOLS: Final = {"137": "MATIC"}
+"""Symbols that the coin of a chain bore, and that people and providers still use (Polygon's until 2024)."""
+
+_BY_NAME: Final[dict[str, tuple[str, ...]]] = {
+    "tether": ("USDT",),
+    "tetherusd": ("USDT",),
+    "usdcoin": ("USDC",),
+    "bitcoin": ("WBTC", "cbBTC", "BTCB"),
+    "btc": ("WBTC", "cbBTC", "BTCB"),
+    "ether": ("ETH",),
+    "ethereum": ("ETH",),
+    "wrappedether": ("WETH",),
+    "wrappedbitcoin": ("WBTC",),
+    "binancecoin": ("BNB",),
+    "bnbchain": ("BNB",),
+    "polygon": ("POL",),
+    "solana": ("SOL",),
+    "monad": ("MON",),
+    "plasma": ("XPL",),
+    "arbitrum": ("ARB",),
+    "optimism": ("OP",),
+    "chainlink": ("LINK",),
+    "uniswap": ("UNI",),
+    "lido": ("LDO", "stETH"),
+    "curve": ("CRV",),
+    "pancakeswap": ("CAKE",),
+    "shibainu": ("SHIB",),
+    "dogecoin": ("DOGE",),
+    "cardano": ("ADA",),
+    "ripple": ("XRP",),
+    "jupiter": ("JUP",),
+    "raydium": ("RAY",),
+    "dogwifhat": ("WIF",),
+    "aerodrome": ("AERO",),
+}
 
 # Letters of other scripts that look like a Latin one (upper and lower case alike after case folding), with the
 # symbols that tokens use for letters. After NFKC, so styled Latin letters are plain already.
@@ -85,6 +121,17 @@ def tokens_by_symbol(chain_id: str, symbol: str) -> tuple[KnownToken, ...]:
     return _table().by_symbol.get((chain_id, symbol.strip().casefold()), ())
 
 
+def is_coin_symbol(chain: Chain, symbol: str) -> bool:
+    """Whether a symbol is that of the chain's own coin, or one that the coin bore before; case aside."""
+    own = (chain.native_symbol, _FORMER_COIN_SYMBOLS.get(chain.id))
+    return symbol.strip().casefold() in (name.casefold() for name in own if name)
+
+
+def symbols_of_name(name: str) -> tuple[str, ...]:
+    """The symbols that a well-known token's name may stand for (`tether`: USDT), to offer; none for all others."""
+    return _BY_NAME.get("".join(char for char in name.casefold() if char.isalnum()), ())
+
+
 def is_well_known(chain_id: str, contract: str, symbol: str) -> bool:
     """Whether a symbol is the one that its contract, or the coin of the chain, is well known by, case aside.
 
@@ -92,7 +139,7 @@ def is_well_known(chain_id: str, contract: str, symbol: str) -> bool:
     """
     table, given = _table(), symbol.casefold()
     if _canonical(contract) in _NATIVE_CONTRACTS:
-        return any(chain.id == chain_id and (chain.native_symbol or "").casefold() == given for chain in KNOWN_CHAINS)
+        return any(chain.id == chain_id and is_coin_symbol(chain, symbol) for chain in KNOWN_CHAINS)
     token = table.by_contract.get((chain_id, _canonical(contract)))
     if token is None:
         return False
@@ -180,6 +227,7 @@ def _table() -> _Table:
     for chain in KNOWN_CHAINS:
         if chain.native_symbol and chain.native_decimals is not None:
             coin = KnownToken(chain.id, NATIVE, chain.native_symbol, chain.native_decimals)
-            for shape in _shapes(chain.native_symbol):
-                by_shape[chain.id, shape] = coin
+            for symbol in filter(None, (chain.native_symbol, _FORMER_COIN_SYMBOLS.get(chain.id))):
+                for shape in _shapes(symbol):
+                    by_shape[chain.id, shape] = coin
     return _Table(by_contract, by_symbol, by_shape)

@@ -73,7 +73,7 @@ def portfolio_of(
         below_minimum=_group([holding for holding in priced if worth(holding) < minimum_usd]),
         unpriced=_group(unpriced),
         risk=_group(risky),
-        dominant=_dominant(big, total_usd),
+        dominant=_dominant(priced, total_usd),
     )
 
 
@@ -102,10 +102,10 @@ def _sum(holdings: Sequence[Holding]) -> Decimal | None:
     return total(values) if values else None
 
 
-def _dominant(big: Sequence[Holding], total_usd: Decimal | None) -> Dominant | None:
-    if not big or total_usd is None or worth(big[0]) * 2 <= total_usd:
+def _dominant(priced: Sequence[Holding], total_usd: Decimal | None) -> Dominant | None:
+    if not priced or total_usd is None or worth(priced[0]) * 2 <= total_usd:
         return None
-    first = big[0]
+    first = priced[0]
     # A chain's own coin and the well-known tokens may well be most of a wallet.
     if first.contract == NATIVE or known_token(first.chain, first.contract) is not None:
         return None

@@ -22,20 +22,28 @@ _WORTH_ANOTHER_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[T]):
-    """A kept answer. Times are event-loop seconds; `size` is the bytes of the body it was read from."""
+    """A kept answer. `stored_at` is event-loop time, `stored_wall` Unix time, both in seconds.
+
+    `size` is about the bytes of memory it takes.
+    """
 
     value: T
     stored_at: float
+    stored_wall: float
     lifetime_s: float
     size: int
 
-    def age(self, now: float) -> float:
-        """Seconds since the answer came."""
-        return now - self.stored_at
+    def age(self, now: float, wall: float) -> float:
+        """Seconds since the answer came, at an event-loop time and the wall time beside it.
 
-    def is_fresh(self, now: float) -> bool:
+        The loop's clock stands still while the machine sleeps, and the wall clock can be set back: the larger count
+        is taken. A wall clock set forward only makes answers old before their time.
+        """
+        return max(now - self.stored_at, wall - self.stored_wall)
+
+    def is_fresh(self, now: float, wall: float) -> bool:
         """Whether the answer is within its lifetime."""
-        return self.age(now) < self.lifetime_s
+        return self.age(now, wall) < self.lifetime_s
 
 
 class AnswerCache(Generic[T]):

@@ -95,7 +95,7 @@ class WalletApi:
         self._transport = Transport(config.base_url, transport)
         auth = WalletAuth(config.api_key, config.signer, self.clock.timestamp, config.recv_window_ms)
         self._caller = Caller(self._transport, auth, self.clock, Window(), rng)
-        self._answers = AnswerSource(config.cache_bytes, config.max_stale_s)
+        self._answers = AnswerSource(config.cache_bytes, config.max_stale_s, wall)
         self._native_form = ""
         key_id = hashlib.sha256(config.api_key.get_secret_value().encode()).hexdigest()[:16]
         self._scope = (config.base_url, key_id)
@@ -116,9 +116,12 @@ class WalletApi:
         rows = self._answers.kept((*self._scope, "chains"))
         return frozenset(row.binance_chain_id.strip() for row in cast(tuple[WireChain, ...], rows or ()))
 
-    async def probe(self, *, deadline: float) -> tuple[RateHeaders, Outcome]:
-        """The rate headers of one signed request of supported/chain, past the cache."""
-        outcome = await self._caller.call(_chains_call(), deadline)
+    async def probe(self, *, deadline: float, once: bool = False) -> tuple[RateHeaders, Outcome]:
+        """The rate headers of one signed request of supported/chain, past the cache.
+
+        `once`: it is not repeated after a failure, as `Caller.call` has it.
+        """
+        outcome = await self._caller.call(_chains_call(), deadline, once=once)
         return outcome.rate, outcome
 
     async def all_token_balances(

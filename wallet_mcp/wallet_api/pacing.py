@@ -51,7 +51,9 @@ class Place:
 @dataclass(order=True, slots=True)
 class _Waiter:
     ticket: int
+    deadline: float = field(compare=False, default=math.inf)
     woken: asyncio.Event = field(compare=False, default_factory=asyncio.Event)
+    refusal: ApiError | None = field(compare=False, default=None)
 
 
 class Window:
@@ -84,28 +86,30 @@ class Window:
     async def place(self, deadline: float, ticket: int | None = None) -> AsyncIterator[Place]:
         """A place to send one request from, as soon as one is free; `deadline` is event-loop time in seconds.
 
-        Raises `ApiError` `busy` at once when the place would come too late, with the time after which it would not;
-        and at the deadline when the requests in flight took longer than could be known.
+        Raises `ApiError` `busy` when the place would come too late, with the time after which it would not: at once,
+        or as soon as a lower limit is learned. And at the deadline, with the wait that is expected then, when the
+        requests in flight took longer than could be known.
         """
         quiet = self._quiet_until / _NS
         if quiet > deadline:
             # Nobody queues: the gateway itself has asked for this long.
             wait_s = math.ceil(quiet - _now() / _NS)
             raise ApiError(code=42900, retry_after_s=wait_s, attempts=0)
-        waiter = _Waiter(self.ticket() if ticket is None else ticket)
-        wait = self.expected_wait(waiter.ticket)
-        late = _now() / _NS + wait - deadline
-        if late > 0:
-            raise ApiError(code="busy", retry_after_s=math.ceil(late), attempts=0)
+        waiter = _Waiter(self.ticket() if ticket is None else ticket, deadline)
+        refusal = self._refusal(waiter)
+        if refusal is not None:
+            raise refusal
         bisect.insort(self._queue, waiter)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._until_free(waiter)
                 self._held += 1
         except TimeoutError:
-            raise ApiError(code="busy", retry_after_s=1, attempts=0) from None
+            wait = max(1, math.ceil(self.expected_wait(waiter.ticket)))
+            raise ApiError(code="busy", retry_after_s=wait, attempts=0) from None
         finally:
-            self._queue.remove(waiter)
+            if waiter.refusal is None:
+                self._queue.remove(waiter)
             self._wake()
         place = Place(self)
         try:
@@ -118,6 +122,10 @@ class Window:
         now = _now()
         self._forget(now)
         waiting = len(self._queue) if ticket is None else bisect.bisect_left(self._queue, _Waiter(ticket))
+        return (self._expected_start(now, waiting) - now) / _NS
+
+    def _expected_start(self, now: int, waiting: int) -> int:
+        """When a request is sent that so many in the queue go before."""
         start = max(now, self._quiet_until)
         recent = self._recent(now)
         # Requests in flight are taken to arrive now; each place comes free a second after its arrival.
@@ -134,16 +142,25 @@ class Window:
                 turns += 1
                 size = min(size + 1, max(size, self._allowed))
             start = max(start, frees[min(behind, len(frees) - 1)] + turns * (_SECOND + _GUARD))
-        if self._per_minute is not None and len(self._arrivals) + self._held + waiting >= self._per_minute:
-            start = max(start, (self._arrivals[0] if self._arrivals else now) + _MINUTE + _GUARD)
-        return (start - now) / _NS
+        if self._per_minute is not None:
+            # A full minute's worth before it went, goes or will go the request whose place it gets.
+            before = len(self._arrivals) + self._held + waiting - self._per_minute
+            if 0 <= before < len(self._arrivals):
+                start = max(start, self._arrivals[before] + _MINUTE + _GUARD)
+            elif before >= 0:
+                queued = before - len(self._arrivals) - self._held
+                sent = now if queued < 0 else self._expected_start(now, queued)
+                start = max(start, sent + _MINUTE + _GUARD)
+        return start
 
     def learn_limit(self, limit: int | None, remaining: int | None, sent_at: int) -> None:
         """Take in an answer's rate headers; `sent_at` is when its request was sent (event-loop nanoseconds).
 
         A limit up to 50 counts per sliding second, a larger one per 60 s, none means 5 per second. `remaining`
         tells of other processes on the same key: what is used beyond our own arrivals takes places here too.
+        Those in the queue whose place comes too late under a lower limit are refused at once.
         """
+        before = self._allowed, self._per_minute or math.inf
         if limit is None or limit < 1:
             self._allowed, self._per_minute = DEFAULT_LIMIT, None
         elif limit <= _PER_SECOND_UP_TO:
@@ -163,6 +180,8 @@ class Window:
             unseen = limit - remaining - len(self._recent(sent_at)) - self._held
             for _ in range(min(unseen, self._allowed)):
                 bisect.insort(self._arrivals, now)
+        if self._allowed < before[0] or (self._per_minute or math.inf) < before[1]:
+            self._refuse_late()
         self._wake()
 
     def refused(self, quiet_s: float) -> None:
@@ -171,8 +190,23 @@ class Window:
         self._limit = max(1, self._limit // 2)
         self._answers_since_growth = 0
 
+    def _refusal(self, waiter: _Waiter) -> ApiError | None:
+        """`busy` where a request's place comes after its deadline."""
+        late = _now() / _NS + self.expected_wait(waiter.ticket) - waiter.deadline
+        return ApiError(code="busy", retry_after_s=math.ceil(late), attempts=0) if late > 0 else None
+
+    def _refuse_late(self) -> None:
+        for waiter in list(self._queue):
+            waiter.refusal = self._refusal(waiter)
+            if waiter.refusal is not None:
+                # Out of the queue at once: it must not count for those behind it.
+                self._queue.remove(waiter)
+                waiter.woken.set()
+
     async def _until_free(self, waiter: _Waiter) -> None:
         while True:
+            if waiter.refusal is not None:
+                raise waiter.refusal
             free_at: float | None = math.inf
             if self._queue[0] is waiter:
                 free_at = self._free_at()
@@ -180,8 +214,10 @@ class Window:
                 return
             waiter.woken.clear()
             delay = None if free_at == math.inf else max(0.0, (free_at - _now()) / _NS)
+            # Not wait_for: before Python 3.12 it swallows a cancellation in the tick of the event.
             with suppress(TimeoutError):
-                await asyncio.wait_for(waiter.woken.wait(), delay)
+                async with asyncio.timeout(delay):
+                    await waiter.woken.wait()
 
     def _free_at(self) -> float | None:
         """When to look again: None means a place is free now, infinity that only an answer can free one."""

@@ -21,7 +21,7 @@ REFUSED_PAUSE_S = 1.0
 """The same after a 42900 without Retry-After: the rate window is one second (contract §1.9)."""
 
 _PAUSES: dict[Code, float] = {50001: PROVIDER_PAUSE_S, 42900: REFUSED_PAUSE_S}
-_ROOM_S = 2.0
+ROOM_S = 2.0
 """What must be left of the deadline after the wait for the call itself."""
 _MAX_KEPT = 1_000
 
@@ -30,7 +30,20 @@ def will_wait(error: ApiError, deadline_s: float) -> bool:
     """Whether the same call, sent again at once with a whole deadline, would be held until its time has come."""
     if error.held_until is None:
         return False
-    return error.held_until - asyncio.get_running_loop().time() + _ROOM_S <= deadline_s
+    return error.held_until - asyncio.get_running_loop().time() + ROOM_S <= deadline_s
+
+
+def moment_after(now: float, seconds: float) -> float:
+    """The moment so many seconds after `now`, never later: rounded up, a float's last digit would add a second."""
+    until = now + seconds
+    return until if until - now <= seconds else math.nextafter(until, now)
+
+
+def refused_wait(code: Code, until: float, *, cooling: bool = False) -> ApiError:
+    """The failure of a call that would have to wait until an event-loop time, and cannot: nothing is sent."""
+    remaining = until - asyncio.get_running_loop().time()
+    asked = float(max(1, math.ceil(remaining)))
+    return ApiError(code=code, retry_after_s=asked, attempts=0, held_until=until, cooling=cooling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +58,18 @@ class Patience:
     def __init__(self) -> None:
         self._holds: dict[Hashable, _Hold] = {}
 
-    async def wait(self, key: Hashable, deadline: float) -> None:
-        """Return when the call may be sent.
+    def refusal(self, key: Hashable, deadline: float) -> ApiError | None:
+        """The failure that named the delay, with the time that remains, where waiting for it leaves no room."""
+        hold = self._holds.get(key)
+        if hold is None or hold.until <= asyncio.get_running_loop().time() or hold.until + ROOM_S <= deadline:
+            return None
+        return refused_wait(hold.code, hold.until)
 
-        Raises the failure that named the delay, as an `ApiError` with the time that remains, when waiting for it
-        would leave no room for the call.
-        """
+    async def wait(self, key: Hashable, deadline: float) -> None:
+        """Return when the call may be sent; raises its `refusal` at once."""
+        refusal = self.refusal(key, deadline)
+        if refusal is not None:
+            raise refusal
         hold = self._holds.get(key)
         if hold is None:
             return
@@ -58,22 +77,22 @@ class Patience:
         if remaining <= 0:
             self.forget(key)
             return
-        if hold.until + _ROOM_S > deadline:
-            asked = float(math.ceil(remaining))
-            raise ApiError(code=hold.code, retry_after_s=asked, attempts=0, held_until=hold.until)
         await asyncio.sleep(remaining)
 
     def remember(self, key: Hashable, error: ApiError) -> None:
-        """Take in a failure: where it names a delay, or its code implies one, the call is held for so long."""
+        """Take in a failure: where it names a delay, or its code implies one, the call is held for so long.
+
+        `held_until` is set on the error only where the hold has found room: nothing else is promised.
+        """
         pause = _PAUSES.get(error.code)
         if pause is None or error.held_until is not None:
             return
         now = asyncio.get_running_loop().time()
         error.retry_after_s = pause if error.retry_after_s is None else error.retry_after_s
-        error.held_until = now + error.retry_after_s
         if len(self._holds) >= _MAX_KEPT:
             self._holds = {kept: hold for kept, hold in self._holds.items() if hold.until > now}
-        if len(self._holds) < _MAX_KEPT:
+        if key in self._holds or len(self._holds) < _MAX_KEPT:
+            error.held_until = moment_after(now, error.retry_after_s)
             self._holds[key] = _Hold(error.code, error.held_until)
 
     def forget(self, key: Hashable) -> None:

@@ -8,6 +8,7 @@ deadline is not begun.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import Mapping
@@ -25,14 +26,14 @@ from wallet_mcp.wallet_api.transport import ATTEMPT_TIMEOUT_S, Sent, Transport
 HEADER_SANDBOX = "x-wallet-mcp-sandbox"
 HEADER_SANDBOX_WALLETS = "x-wallet-mcp-sandbox-wallets"
 
-RETRIES: Mapping[Code, int] = {
+RETRIES: Mapping[Code, float] = {
     "timeout": 2,
     "connection": 3,
     "refused": 2,
     "dns": 2,
     "bad_gateway": 3,
     "not_json": 1,
-    42900: 12,
+    42900: math.inf,  # each waits as long as the gateway asks: the deadline ends it
     50000: 1,
     50001: 3,
     40103: 1,
@@ -40,7 +41,7 @@ RETRIES: Mapping[Code, int] = {
 """How often a call is sent again after each failure; what is not listed is never retried."""
 
 DUPLICATE_RETRIES = 2
-_NEVER_ARRIVED = frozenset({"dns", "refused", "tls"})
+_NEVER_ARRIVED = frozenset({"dns", "refused", "tls", "proxy"})
 _BACKOFF_S, _BACKOFF_CAP_S = 0.5, 8.0
 _REFUSED_JITTER_S = 0.25
 _RETRY_AFTER_CAP_S = 3600.0
@@ -97,9 +98,10 @@ class Caller:
         self._window = window
         self._rng = rng or random.Random()
 
-    async def call(self, call: Call, deadline: float) -> Outcome:
+    async def call(self, call: Call, deadline: float, *, once: bool = False) -> Outcome:
         """The outcome of a call, before `deadline` (event-loop seconds).
 
+        `once`: one request, and a second one only where a 40103 has corrected the clock or asked for a new nonce.
         Raises `ApiError` with the attempts made and the time spent when no attempt succeeded.
         """
         loop = asyncio.get_running_loop()
@@ -120,10 +122,12 @@ class Caller:
                 error.endpoint, error.attempts = call.endpoint, attempts
                 error.elapsed_s = loop.time() - started
                 failures[_failure_of(error)] += 1
-                wait = self._wait_before_retry(error, failures)
+                wait = self._wait_before_retry(error, failures, once)
+                quiet = 0.0
                 if error.code == 42900 and error.exchange.http_status is not None:
-                    self._window.refused(_quiet_time(error) + self._rng.uniform(0, _REFUSED_JITTER_S))
-                if wait is None or loop.time() + wait >= deadline:
+                    quiet = _quiet_time(error) + self._rng.uniform(0, _REFUSED_JITTER_S)
+                    self._window.refused(quiet)
+                if wait is None or loop.time() + max(wait, quiet) >= deadline:
                     raise
                 last = error
             await asyncio.sleep(wait)
@@ -195,8 +199,10 @@ class Caller:
             sandbox_wallets=headers.get(HEADER_SANDBOX_WALLETS, "") if exchange.sandbox else "",
         )
 
-    def _wait_before_retry(self, error: ApiError, failures: Counter[Code]) -> float | None:
+    def _wait_before_retry(self, error: ApiError, failures: Counter[Code], once: bool) -> float | None:
         failure = _failure_of(error)
+        if once and (failure not in ("duplicate", 40103) or failures.total() > 1):
+            return None
         allowed = DUPLICATE_RETRIES if failure == "duplicate" else RETRIES.get(failure, 0)
         if failures[failure] > allowed:
             return None

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +15,7 @@ from tests.support.mcp import (
     COMMON,
     Era,
     Face,
+    Made,
     Success,
     Upstream,
     connect,
@@ -139,7 +142,7 @@ async def test_a_probe_that_fails_says_what_to_do(era: Era, code: str, status: i
     [
         ("40101", "tell the user each failed check and its fix."),
         ("40304", "not offered where this server runs"),
-        ("50000", "call wallet_check_setup again with the same arguments, after 3 s."),
+        ("50000", "call wallet_check_setup again with the same arguments, after 60 s."),
         ("40001", "WALLET_MCP_RECV_WINDOW_MS"),
     ],
 )
@@ -272,11 +275,41 @@ def test_its_fields_are_those_of_the_design() -> None:
     assert set(output["properties"]) == {*FIELDS, *COMMON}
 
 
-async def test_calls_at_one_time_share_one_probe(era: Era) -> None:
-    async with connect(era) as face:
-        answers = await asyncio.gather(*(face.answer(TOOL) for _ in range(5)))
-        assert all(answer["probe"] == {"outcome": "ok"} for answer in answers)
-        assert len(face.sent()) == 1
+class Slow(httpx.AsyncBaseTransport):
+    """An API that takes two seconds for each answer."""
+
+    def __init__(self, answer: Callable[[httpx.Request], Made]) -> None:
+        self.upstream = Upstream(answer)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(2)
+        return await self.upstream.handle_async_request(request)
+
+
+def refused(code: int, headers: Mapping[str, str] | None = None) -> httpx.Response:
+    """An error of the API."""
+    body = {"code": code, "msg": "x", "timestamp": int(wall_clock() * 1000)}
+    return httpx.Response(200, headers={"x-oc-trace-id": "ab" * 16, **(headers or {})}, json=body)
+
+
+@pytest.mark.parametrize(("made", "outcome"), [([], "ok"), (50000, "failed"), (50001, "failed"), (42900, "failed")])
+async def test_calls_at_one_time_share_one_probe(era: Era, made: list[Any] | int, outcome: str) -> None:
+    api = Slow(lambda request: refused(made) if isinstance(made, int) else made)
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answers = await asyncio.gather(*(face.answer(TOOL) for _ in range(6)))
+        assert [answer["probe"]["outcome"] for answer in answers] == [outcome] * 6
+        assert len(api.upstream.requests) == 1
+
+
+async def test_a_caller_that_leaves_does_not_cost_a_second_probe() -> None:
+    api = Slow(lambda request: [])
+    async with connect(settings=custom_settings(), transport=api) as face:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(face.answer(TOOL), 0.5)
+        answer = await face.answer(TOOL)
+        assert answer["probe"] == {"outcome": "ok"}
+        assert len(api.upstream.requests) == 1
 
 
 async def test_repeated_calls_share_one_probe_for_ten_minutes(era: Era) -> None:
@@ -286,19 +319,64 @@ async def test_repeated_calls_share_one_probe_for_ten_minutes(era: Era) -> None:
         again = await face.answer(TOOL)
         assert len(face.sandbox.requests) == 1
         assert (again["as_of"], again["age_seconds"]) == (first["as_of"], 590)
-        assert "made 590 s ago" in again.notes
+        assert "made 590 s ago; a new one is made in 10 s at the earliest." in again.notes
         await asyncio.sleep(11)
         assert (await face.answer(TOOL))["age_seconds"] == 0
         assert len(face.sandbox.requests) == 2
 
 
-@pytest.mark.parametrize(("kind", "requests"), [("40104", 1), ("bad_gateway", 2)])
-async def test_a_failure_is_kept_unless_time_may_end_it(kind: str, requests: int) -> None:
-    fault = Fault("html502" if kind == "bad_gateway" else kind)
-    async with connect(faults=(fault,)) as face:
-        before = await face.answer(TOOL)
-        assert before["probe"]["outcome"] == "failed"
-        sent = len(face.sandbox.requests)
+@pytest.mark.parametrize(
+    "kind", ["40104", "40304", "42900", "50000", "50001", "html502", "half_body", "hang", "not_json", "framework"]
+)
+async def test_a_failure_is_one_request_and_kept_for_a_minute(kind: str) -> None:
+    async with connect(faults=(Fault(kind),)) as face:
+        first = await face.answer(TOOL)
+        assert first["probe"]["outcome"] == "failed"
+        assert len(face.sandbox.requests) == 1
         await asyncio.sleep(30)
+        again = await face.answer(TOOL)
+        assert len(face.sandbox.requests) == 1
+        assert again["probe"]["error"] == first["probe"]["error"]
+        assert "made 30 s ago and failed; a new one is made in 30 s at the earliest." in again.notes
+        assert not re.search(r"after (?!30 )\d+ s", again["probe"]["what_to_do"])
+        await asyncio.sleep(31)
+        assert "notes" not in await face.answer(TOOL)
+        assert len(face.sandbox.requests) == 2
+
+
+async def test_a_failure_is_kept_as_long_as_the_api_asks() -> None:
+    api = Upstream(lambda request: refused(42900, {"retry-after": "300"}))
+    async with connect(settings=custom_settings(), transport=api) as face:
+        assert "after 300 s" in (await face.answer(TOOL))["probe"]["what_to_do"]
+        await asyncio.sleep(290)
+        assert "after 10 s" in (await face.answer(TOOL))["probe"]["what_to_do"]
+        assert len(api.requests) == 1
+        await asyncio.sleep(11)
         await face.answer(TOOL)
-        assert len(face.sandbox.requests) == sent * requests
+        assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("faults", "codes"),
+    [
+        (["duplicate"], [40103, 0]),
+        (["duplicate", "duplicate"], [40103, 40103]),
+        (["50000"], [50000]),
+    ],
+)
+async def test_a_second_request_goes_only_to_a_new_nonce(faults: list[str], codes: list[int]) -> None:
+    async with connect(faults=[Fault(kind, times=1) for kind in faults]) as face:
+        await face.answer(TOOL)
+        assert [request.code for request in face.sent()] == codes
+
+
+async def test_what_was_never_sent_is_not_kept() -> None:
+    settings = custom_settings(deadline_s=3)
+    api = Upstream(lambda request: refused(42900, {"retry-after": "20"}) if len(api.requests) < 2 else [])
+    async with connect(settings=settings, transport=api) as face:
+        await face.failure("wallet_list_chains")
+        unsent = await face.answer(TOOL)
+        assert unsent["probe"]["outcome"] == "failed"
+        assert len(api.requests) == 1
+        await asyncio.sleep(25)
+        assert (await face.answer(TOOL))["probe"] == {"outcome": "ok"}

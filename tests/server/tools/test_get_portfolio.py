@@ -20,10 +20,12 @@ from tests.support.mcp import (
     usable_settings,
 )
 from tests.support.portfolio import EVM, PATH, TOOL, ask, asset, held, priced, row_of, upstream, value
+from tests.support.tokens import compact
 from tests.support.truth import is_foreign
 from wallet_mcp.sandbox.app import Fault
 from wallet_mcp.sandbox.world_model import plain
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE
+from wallet_mcp.server.rows import LONGEST_ANSWER, LONGEST_PAGE
 from wallet_mcp.server.tools.get_portfolio import TOOL as DEFINITION
 from wallet_mcp.wallet.labels import parse_labels
 
@@ -165,6 +167,64 @@ async def test_more_than_half_in_an_unknown_token_is_told_apart(era: Era) -> Non
         assert answer["holdings"][1]["symbol"] == "T0"
         alone = await face.answer(TOOL, address=STRANGER, chains=["1"], token=f"0x{1:040x}")
         assert "dominant" not in alone
+
+
+async def test_an_unknown_token_that_the_minimum_hides_is_told_apart_all_the_same(era: Era) -> None:
+    rows = [asset(1, balance="500000", rawBalance="1"), asset(2, balance="100", rawBalance="1")]
+    answer = await ask(era, {"1": rows}, min_value_usd=1_000_000)
+    assert (answer["holdings"], answer["below_minimum"]) == ([], {"count": 2, "value_usd": "500100"})
+    assert (answer["dominant"]["value_usd"], answer["dominant"]["total_without_it_usd"]) == ("500000", "100")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_coin_that_is_listed_twice_is_counted_once(era: Era, order: int) -> None:
+    worth = {"symbol": "POL", "balance": "5", "rawBalance": "5000000000000000000", "tokenPrice": "0.5"}
+    rows = [asset(0, "137", tokenContractAddress=spelled, **worth) for spelled in ("", "0x" + "1010".rjust(40, "0"))]
+    answer = await ask(era, {"137": rows[::order]})
+    assert (answer["total_value_usd"], answer["holdings_count"]) == ("2.5", 1)
+    assert answer["holdings"][0]["contract"] == "native"
+    assert "lists the coin of Polygon twice, once under a contract: it is one balance, counted once." in answer.notes
+    assert "notes" not in await ask(era, {"137": rows[1:]})
+
+
+LONGEST = {"symbol": "W" * 40 + " claim.example now", "balance": "1" * 60 + "." + "1" * 60, "tokenPrice": "1" * 120}
+
+
+@pytest.mark.parametrize(("arguments", "longest"), [({}, LONGEST_ANSWER), ({"limit": 200}, LONGEST_PAGE)])
+async def test_a_page_of_the_longest_rows_is_cut_and_goes_on(
+    era: Era, arguments: dict[str, int], longest: int
+) -> None:
+    rows = [asset(number, rawBalance=str(number) * 60, **LONGEST) for number in range(1, 231)]
+    async with connect(era, settings=custom_settings(), transport=upstream({"1": rows})) as face:
+        answer = await face.answer(TOOL, {"address": STRANGER, "chains": ["1"]} | arguments)
+        contracts: list[str] = []
+        pages = 0
+        while True:
+            pages += 1
+            shown = len(answer["holdings"])
+            asked = min(arguments.get("limit", 20), 230 - len(contracts))
+            assert longest * 0.9 < max(len(answer.text), len(compact(answer.structure))) < longest or shown == asked
+            if shown < asked:
+                reason = f"only {shown} of the {asked} holdings asked for fit into one answer"
+                assert reason in answer["incomplete_because"]
+                assert answer["complete"] is False
+            contracts += [row["contract"] for row in answer["holdings"]]
+            if "next" not in answer:
+                break
+            assert answer["next"]["arguments"]["offset"] == len(contracts)
+            answer = await face.replay(answer)
+        assert sorted(contracts) == [f"0x{number:040x}" for number in range(1, 231)]
+        assert answer["complete"] is True
+        assert pages > 230 // arguments.get("limit", 20) + 1
+
+
+async def test_the_largest_page_of_the_whale_fits(era: Era) -> None:
+    async with connect(era, rate=50) as face:
+        wallet = face.wallets["whale"]
+        answer = await face.answer(TOOL, address=wallet, limit=200, min_value_usd=0, include_risk_tokens=True)
+        assert 150 < len(answer["holdings"]) < 200
+        assert max(len(answer.text), len(compact(answer.structure))) < LONGEST_PAGE
+        assert answer["next"]["arguments"]["offset"] == len(answer["holdings"])
 
 
 async def test_only_what_has_a_price_has_a_total(era: Era) -> None:

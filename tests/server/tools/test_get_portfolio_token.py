@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 
 from tests.support.mcp import STRANGER, Era, Face, connect, custom_settings
-from tests.support.portfolio import EVM, TOOL, USDT, ask, asset, held, priced, row_of, upstream
+from tests.support.portfolio import EVM, PATH, TOOL, USDT, ask, asset, held, priced, row_of, upstream
 from wallet_mcp.sandbox.world import Holding
 from wallet_mcp.sandbox.world_model import plain
 from wallet_mcp.wallet.known_tokens import tokens_by_symbol
+
+BSC_USDT = "0x55d398326f99059ff775485246999027b3197955"
+BSC_USDC = "0x8ac76a51cc950d9822d68b83fe1ad97b32cd580d"
+BRIDGED_USDC = "0xb04906e95ab5d797ada81508115611fee694c2b3"
+MINT = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +48,85 @@ async def test_one_token_is_found_wherever_it_is_held(face: Face, token: str, na
 async def test_a_token_by_contract_on_one_chain(face: Face) -> None:
     answer = await face.answer(TOOL, address=face.wallets["rich"], token=f"eth:0x{USDT[2:].upper()}")
     (row,) = answer["holdings"]
-    assert (row["chain"], row["contract"], answer["token"]) == ("1", USDT, USDT)
+    assert (row["chain"], row["contract"], answer["token"]) == ("1", USDT, f"1:{USDT}")
+    assert list(answer["by_chain"]) == ["1"]
+    assert len(face.sent(PATH)) == len(face.sent()) == 1, "one chain is asked about, one is read"
+
+
+async def test_a_chain_before_the_token_leaves_the_others_out_even_where_they_fail(era: Era) -> None:
+    rows = [asset(5, "56", symbol="USDT"), asset(1, "56", tokenContractAddress=BSC_USDT, symbol="USDT")]
+    api = upstream({"56": rows, "1": [asset(1, tokenContractAddress=USDT)]}, failing="1")
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer(TOOL, address=STRANGER, token="bsc:USDT")
+        assert (answer["token"], answer["total_value_usd"], answer["complete"]) == ("56:USDT", "2", True)
+        assert not {"next", "at_least"} & answer.structure.keys()
+        assert f"under another contract: 56:0x{5:040x}." in answer.notes
+        assert answer["scope"].startswith("Total: only 56:USDT, where ")
+        both = await face.answer(TOOL, address=STRANGER, token="bsc:USDT", chains=["bsc", "eth"])
+        assert both.structure == answer.structure
+        assert len(api.requests) == 1
+
+
+async def test_next_asks_about_the_token_on_the_chain_that_failed_alone(era: Era) -> None:
+    rows = [asset(1, "56", tokenContractAddress=BSC_USDT)]
+    api = upstream({"56": rows, "10": [asset(2, "10")]}, failing="1")
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer(TOOL, address=STRANGER, token="USDT", chains=["56", "1"])
+        assert answer["next"]["arguments"] == {"address": STRANGER, "token": "USDT", "chains": ["1"]}
+        failed = await face.failure(TOOL, answer["next"]["arguments"])
+        assert failed.meta["code"] == 40411, "what fails is the chain, not the question"
+
+
+@pytest.mark.parametrize("token", [MINT, f"{MINT} "])
+async def test_a_mint_is_no_token_of_an_evm_wallet_on_however_many_chains(face: Face, token: str) -> None:
+    failed = await face.failure(TOOL, address=face.wallets["rich"], token=token)
+    assert failed.meta["field"] == "token"
+    assert "This is a Solana mint, but the chain is an EVM chain" in failed.text
+    assert not face.sent(PATH)
+
+
+@pytest.mark.parametrize(
+    ("token", "told"),
+    [
+        (
+            "tether",
+            "tether is no well-known token, and no holding here carries that symbol: how much of it is held is "
+            "unknown. Perhaps USDT was meant: ask for that, or by contract.",
+        ),
+        ("Bitcoin", "Perhaps WBTC, cbBTC or BTCB was meant: ask for that"),
+        (
+            "NOSUCH",
+            "NOSUCH is no well-known token, and no holding here carries that symbol: how much of it is held is "
+            "unknown. Ask by contract, or by a known symbol such as USDT.",
+        ),
+        ("JUP", "JUP is well-known only on Solana (CT_501), and no holding here"),
+    ],
+)
+async def test_a_name_that_identifies_no_token_has_no_total(face: Face, token: str, told: str) -> None:
+    answer = await face.answer(TOOL, address=face.wallets["rich"], token=token)
+    assert (answer["holdings"], answer["holdings_count"]) == ([], 0)
+    assert "total_value_usd" not in answer
+    assert answer.lines[0].endswith(": total value unknown.")
+    assert told in answer.notes
+
+
+async def test_the_former_name_of_a_coin_means_the_coin(era: Era) -> None:
+    coin = asset(0, "137", tokenContractAddress="", symbol="POL", balance="5", rawBalance="5", tokenPrice="0.5")
+    fake = asset(1, "137", symbol="MATIC", balance="1000000", rawBalance="100000000")
+    answer = await ask(era, {"137": [fake, coin]}, token="matic")
+    assert [(row["contract"], row["value_usd"]) for row in answer["holdings"]] == [("native", "2.5")]
+    assert answer["total_value_usd"] == "2.5"
+    assert "matic is the former name of POL, the coin of Polygon." in answer.notes
+    assert f"under another contract: 137:0x{1:040x}." in answer.notes
+    assert "former" not in (await ask(era, {"137": [coin]}, token="POL")).text
+
+
+async def test_a_bridged_copy_is_not_counted_and_not_called_an_imitation(era: Era) -> None:
+    bridged = asset(0, "56", tokenContractAddress=BRIDGED_USDC, symbol="USDC")
+    answer = await ask(era, {"56": [bridged, asset(1, "56", tokenContractAddress=BSC_USDC)]}, token="USDC")
+    assert [row["contract"] for row in answer["holdings"]] == [BSC_USDC]
+    assert f"Not counted: other well-known tokens of that symbol, 56:{BRIDGED_USDC}." in answer.notes
+    assert "only carry" not in answer.notes
 
 
 async def test_a_flagged_token_that_was_asked_for_is_shown_and_in_no_total(face: Face) -> None:
@@ -108,7 +191,7 @@ async def test_a_row_of_nothing_is_not_listed_either(era: Era) -> None:
             f"1:0x{5:040x} (flagged as risk).",
         ),
         ([], "USDT", "0", "The API reports no USDT on these chains: that means zero, or unknown to the provider."),
-        ([], "NOSUCH", "0", "NOSUCH is no well-known token. The API reports no NOSUCH on these chains"),
+        ([], "NOSUCH", None, "NOSUCH is no well-known token, and no holding here carries that symbol"),
         ([], f"0x{7:040x}", "0", f"The API reports no 0x{7:040x} on these chains"),
         (
             [asset(5, symbol="ODD", isRiskToken=True), asset(6, symbol="odd")],
@@ -116,6 +199,12 @@ async def test_a_row_of_nothing_is_not_listed_either(era: Era) -> None:
             None,
             f"Odd is no well-known token; these holdings carry that symbol: 1:0x{5:040x} (flagged as risk), "
             f"1:0x{6:040x}. Ask by contract.",
+        ),
+        (
+            [asset(5, symbol="Tether")],
+            "tether",
+            None,
+            f"these holdings carry that symbol: 1:0x{5:040x}. Perhaps USDT was meant: ask for that, or by contract.",
         ),
         (
             [asset(5, isRiskToken=True)],

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from tests.support.mcp import COMMON, STRANGER, Era, Face, Upstream, connect, custom_settings
-from tests.support.truth import token_row
+from tests.support.portfolio import token_row_of
+from tests.support.tokens import compact
 from wallet_mcp.sandbox.app import Fault
+from wallet_mcp.server.rows import LONGEST_PAGE
 from wallet_mcp.server.tools.get_token_balances import TOOL as DEFINITION
 
 TOOL = "wallet_get_token_balances"
@@ -25,7 +27,7 @@ def held(face: Face, label: str, chain: str, contract: str) -> dict[str, Any]:
     """The row of a holding, from the world's truth."""
     wanted = "" if contract == "native" else contract.lower() if contract[:2] == "0x" else contract
     (holding,) = [one for one in face.world.holdings(face.wallets[label], chain) if one.contract == wanted]
-    return token_row(holding, chain) | {"chain": chain}
+    return token_row_of(chain, holding) | {"chain": chain}
 
 
 async def test_each_token_asked_for_gets_its_row_in_order(face: Face) -> None:
@@ -150,7 +152,7 @@ async def test_twenty_tokens_are_one_request(face: Face) -> None:
     asked = [f"56:{holding.contract or 'native'}" for holding in holdings]
     answer = await face.answer(TOOL, address=face.wallets["whale"], tokens=asked)
     assert answer["tokens"] == [
-        token_row(holding, "56")
+        token_row_of("56", holding)
         | {"chain": "56", "status": "held"}
         | ({} if holding.contract else {"asked": "56:native"})
         for holding in holdings
@@ -221,6 +223,74 @@ async def test_a_row_of_nothing_is_zero_and_one_without_numbers_is_not(
     async with connect(era, settings=custom_settings(), transport=api) as face:
         answer = await face.answer(TOOL, address=STRANGER, tokens=[f"1:{USDT}"])
         assert [row["status"] for row in answer["tokens"]] == [status]
+
+
+COIN = {"tokenContractAddress": "", "symbol": "ETH", "balance": "3", "rawBalance": "3000000000000000000"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "tokens", "statuses", "dropped"),
+    [
+        ([COIN], ["1:native"], ["held"], 0),
+        ([COIN | {"binanceChainId": " "}], ["1:native"], ["held"], 0),
+        ([COIN], ["1:native", "56:native"], ["not_reported", "not_reported"], 1),
+        ([COIN | {"binanceChainId": "1"}, COIN], ["1:native", "56:native"], ["held", "not_reported"], 1),
+        ([COIN], ["1:native", f"56:{BSC_USDT}"], ["held", "not_reported"], 0),
+        ([{"tokenContractAddress": USDT, "balance": "1"}], ["56:native", f"1:{USDT}"], ["zero", "held"], 0),
+        ([{"tokenContractAddress": USDT, "balance": "1"}], [f"56:{USDT}", f"1:{USDT}"], ["not_reported"] * 2, 1),
+        ([COIN | {"binanceChainId": "10"}, COIN | {"binanceChainId": "x"}], ["1:native"], ["not_reported"], 2),
+        ([], ["1:native"], ["zero"], 0),
+    ],
+)
+async def test_a_row_that_names_no_chain_is_of_the_only_one_it_can_be_of(
+    era: Era, rows: list[dict[str, str]], tokens: list[str], statuses: list[str], dropped: int
+) -> None:
+    api = Upstream(lambda request: [{"tokenAssets": [{"binanceChainId": ""} | row for row in rows]}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer(TOOL, address=STRANGER, tokens=tokens)
+        assert [row["status"] for row in answer["tokens"]] == statuses
+        assert answer["complete"] is not dropped
+        assert (f"{dropped} row" in answer.structure.get("incomplete_because", "")) is bool(dropped)
+
+
+async def test_the_contract_that_is_the_coin_of_polygon_is_the_coin(era: Era) -> None:
+    precompile = "0x" + "1010".rjust(40, "0")
+    row = COIN | {"binanceChainId": "137", "tokenContractAddress": precompile, "symbol": "POL"}
+    api = Upstream(lambda request: [{"tokenAssets": [row]}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer(
+            TOOL, address=STRANGER, tokens=[f"polygon:{precompile}", "137:MATIC", "137:native"]
+        )
+        assert [(row["contract"], row["balance"]) for row in answer["tokens"]] == [("native", "3")] * 3
+        assert json.loads(api.requests[-1].content)["tokenContractAddresses"] == [
+            {"binanceChainId": "137", "tokenContractAddress": ""}
+        ]
+
+
+async def test_twenty_of_the_longest_rows_are_bounded(era: Era) -> None:
+    rows = [
+        {
+            "binanceChainId": "1",
+            "tokenContractAddress": f"0x{number:040x}",
+            "symbol": "Ignore previous" + "W" * 40,
+            "balance": "1" * 60 + "." + "1" * 60,
+            "rawBalance": "1" * 120,
+            "tokenPrice": "1" * 120,
+            "isRiskToken": True,
+        }
+        for number in range(20)
+    ]
+    api = Upstream(lambda request: [{"tokenAssets": rows}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        asked = [f"1:{row['tokenContractAddress']}" for row in rows]
+        answer = await face.answer(TOOL, address=STRANGER, tokens=asked)
+        assert all(row["value_usd"] and row["flags"] for row in answer["tokens"])
+        assert max(len(answer.text), len(compact(answer.structure))) < LONGEST_PAGE
+
+
+async def test_the_name_of_a_token_leads_to_its_symbol(face: Face) -> None:
+    failed = await face.failure(TOOL, address=face.wallets["rich"], tokens=["eth:tether"])
+    assert "nor in this wallet; give chain:contract, or 1:USDT if that was meant" in failed.text
 
 
 async def test_a_known_token_that_is_not_reported_still_has_its_symbol(face: Face) -> None:

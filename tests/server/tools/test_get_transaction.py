@@ -25,7 +25,7 @@ from wallet_mcp.sandbox.app import Fault
 from wallet_mcp.sandbox.world import Movement, Transaction
 from wallet_mcp.sandbox.world_chains import CHAIN_BY_ID
 from wallet_mcp.sandbox.world_model import plain
-from wallet_mcp.server.movements import FAILED_NOTE
+from wallet_mcp.server.movements import FAILED_NOTE, FAILED_PART_NOTE
 from wallet_mcp.server.tools.get_transaction import TOOL as DEFINITION
 from wallet_mcp.server.units import UNDECIDED_NOTE
 
@@ -231,6 +231,65 @@ async def test_net_adds_up_by_party_asset_and_unit(era: Era) -> None:
     ]
 
 
+async def test_net_knows_a_party_in_any_spelling_and_tells_what_it_cannot_sum(era: Era) -> None:
+    usdt = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+    upper = A.upper().replace("0X", "0x")
+    tokens = [
+        {"from": upper, "to": B, "amount": "10.5", "tokenContractAddress": usdt, "symbol": "USDT"},
+        {"from": B, "to": A, "amount": "4", "tokenContractAddress": usdt, "symbol": "USDT"},
+        {"from": B, "to": A, "amount": "", "tokenContractAddress": usdt, "symbol": "USDT"},
+    ]
+    answer = await detail_of(era, PARTIES | {"amount": "0", "tokenTransferDetails": tokens})
+    assert [(row["party"], row["amount"]) for row in answer["net"]] == [(upper, "-6.5"), (B, "6.5")]
+    assert "Movements without a readable amount: 1. They are in no net." in answer.notes
+    whole = await detail_of(era, PARTIES | {"amount": "0", "tokenTransferDetails": tokens[:2]})
+    assert "readable" not in whole.notes
+
+
+async def test_an_internal_transfer_that_failed_is_marked_and_in_no_net(era: Era) -> None:
+    inner = {"from": A, "to": B, "amount": "0.5"}
+    entry = {"internalTransactionDetails": [inner, inner, inner | {"amount": "7.25", "txStatus": "fail"}]}
+    answer = await detail_of(era, entry)
+    assert [move.get("flags") for move in answer["movements"]] == [None, None, ["failed"]]
+    assert [row["amount"] for row in answer["net"]] == ["-1", "1"]
+    assert FAILED_PART_NOTE in answer.notes
+    # In a transaction that failed nothing moved anyway.
+    failed = await detail_of(era, entry | {"txStatus": "fail"})
+    assert not any("flags" in move for move in failed["movements"])
+    assert FAILED_PART_NOTE not in failed.notes
+
+
+@pytest.mark.parametrize("symbol", ["USDT", "usdt ", "ETH", ""])
+async def test_an_amount_of_a_token_in_the_outer_fields_is_not_told_as_coins(era: Era, symbol: str) -> None:
+    usdt = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+    token = {"from": A, "to": C, "amount": "5000000000000", "tokenContractAddress": usdt, "symbol": "USDT"}
+    outer = {"symbol": symbol, "toDetails": [{"address": B, "amount": "5000000000000"}]}
+    moves = (await detail_of(era, PARTIES | outer | {"tokenTransferDetails": [token]}))["movements"]
+    # With the coin's name, or none, it may be coins that moved beside the token.
+    assert [move["symbol"] for move in moves] == (["ETH"] if symbol in ("ETH", "") else []) + ["USDT"]
+    # Only a named coin proves that no coin is that plentiful.
+    assert all("amount" not in move for move in moves) is (symbol != "ETH")
+    alone = (await detail_of(era, PARTIES | outer))["movements"]
+    assert [("contract" in move, move.get("amount")) for move in alone] == [
+        (True, "0.000005") if symbol in ("ETH", "") else (False, None)
+    ]
+
+
+@pytest.mark.parametrize("status", ["fail", "pending", ""])
+async def test_what_did_not_succeed_proves_no_unit(era: Era, status: str) -> None:
+    usdt = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+    entry = PARTIES | {
+        "symbol": "ETH",
+        "toDetails": [{"address": B, "amount": "9" * 30}],
+        "internalTransactionDetails": [{"from": A, "to": B, "amount": "0.5"}],
+        "tokenTransferDetails": [{"from": A, "to": B, "amount": "1.5", "tokenContractAddress": usdt}],
+    }
+    told = await detail_of(era, entry | {"txStatus": status})
+    assert [move["unit"] for move in told["movements"]] == ["undecided"] * 3
+    proved = await detail_of(era, entry)
+    assert [move["unit"] for move in proved["movements"]] == ["coins"] * 3
+
+
 async def test_net_of_undecided_amounts_says_so(era: Era) -> None:
     usdt = "0xdac17f958d2ee523a2206206994597c13d831ec7"
     move = {"tokenContractAddress": usdt, "symbol": "USDT", "from": A, "to": B}
@@ -289,7 +348,7 @@ async def test_amounts_without_proof_are_named_as_undecided(face: Face) -> None:
         ("0x" + "1" * 63, "1", "tx_hash", "0x and 64 hex digits"),
         ("0x" + "1" * 40, "1", "tx_hash", "This is an address"),
         ("1" * 64, "1", "tx_hash", "write it with 0x in front"),
-        (UNKNOWN_HASH, "sol", "tx_hash", "takes a Solana transaction hash"),
+        (UNKNOWN_HASH, "sol", "chain", "takes a Solana transaction hash"),
         (UNKNOWN_HASH, "tron", "chain", "Tron is not served"),
         (UNKNOWN_HASH, "999999", "chain", "a served chain by id"),
         ("", "1", "tx_hash", "Nothing was given"),
@@ -309,13 +368,14 @@ async def test_a_solana_signature_belongs_to_solana(face: Face) -> None:
 
 
 async def detail_of(era: Era, *entries: dict[str, Any], unit: str = "auto") -> Any:
-    api = Upstream(lambda request: list(entries))
+    """The answer about a transaction of which upstream tells this; it succeeded where nothing else is said."""
+    api = Upstream(lambda request: [{"txStatus": "success"} | entry for entry in entries])
     async with connect(era, settings=custom_settings(tx_amount_unit=unit), transport=api) as face:
         return await face.answer(TOOL, tx_hash=UNKNOWN_HASH, chain="1")
 
 
 async def test_an_entry_without_fields_is_found_with_an_unknown_status(era: Era) -> None:
-    answer = await detail_of(era, {})
+    answer = await detail_of(era, {"txStatus": ""})
     assert answer["found"] is True
     assert answer["status"] == "unknown"
     assert answer["movements"] == []
@@ -413,6 +473,7 @@ async def test_several_payers_leave_the_payer_open(era: Era) -> None:
 
 async def test_each_amount_field_proves_its_unit_for_itself(era: Era) -> None:
     entry = {
+        "symbol": "ETH",
         "toDetails": [{"address": B, "amount": "5000000000000000000"}],
         "tokenTransferDetails": [
             {"amount": "12", "tokenContractAddress": "0xdac17f958d2ee523a2206206994597c13d831ec7"}

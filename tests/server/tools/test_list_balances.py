@@ -3,13 +3,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+import httpx
 import pytest
 
 from tests.support.mcp import COMMON, STRANGER, Era, Face, Made, Upstream, connect, custom_settings
-from tests.support.truth import is_foreign, token_row
+from tests.support.portfolio import token_row_of
+from tests.support.tokens import compact
+from tests.support.truth import is_foreign
 from tests.support.virtual_time import VirtualTimeLoop
 from wallet_mcp.sandbox.app import Fault
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE
+from wallet_mcp.server.rows import LONGEST_ANSWER, LONGEST_PAGE
 from wallet_mcp.server.tools.list_balances import TOOL as DEFINITION
 
 TOOL = "wallet_list_balances"
@@ -43,7 +47,7 @@ async def test_each_figure_is_the_worlds(face: Face, label: str, chain: str, ris
     address = face.wallets[label]
     truth = face.world.holdings(address, chain)
     answer = await face.answer(TOOL, address=address, chain=chain, page_size=100, include_risk_tokens=risky)
-    assert answer["tokens"] == [token_row(holding, chain) for holding in truth if risky or not holding.risk]
+    assert answer["tokens"] == [token_row_of(chain, holding) for holding in truth if risky or not holding.risk]
     assert answer["hidden_risk_count"] == (0 if risky else sum(holding.risk for holding in truth))
     assert answer["complete"] is True
     assert answer["address"] == address
@@ -78,7 +82,7 @@ async def test_an_unpriced_token_has_no_price_and_no_value(face: Face) -> None:
 
 async def test_the_pages_of_the_whale_hold_each_token_once(era: Era) -> None:
     async with connect(era, rate=50) as face:
-        truth = [token_row(holding, "56") for holding in face.world.holdings(face.wallets["whale"], "56")]
+        truth = [token_row_of("56", holding) for holding in face.world.holdings(face.wallets["whale"], "56")]
         assert len(truth) > 2_000
         answer = await face.answer(
             TOOL, address=face.wallets["whale"], chain="bsc", page_size=100, include_risk_tokens=True
@@ -279,6 +283,61 @@ async def test_a_contract_that_is_no_contract_is_shown_clean(era: Era) -> None:
     (row,) = await tokens_of(era, [token(tokenContractAddress="0xab\u202e\n<b>, https://claim.example")])
     assert not set(row["contract"]) & set("\u202e\n<>,")
     assert "https://" not in row["contract"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "longest"),
+    [({}, LONGEST_ANSWER), ({"page_size": 100}, LONGEST_PAGE), ({"page": 2, "page_size": 96}, LONGEST_PAGE)],
+)
+@pytest.mark.parametrize("wild", [False, True])
+async def test_a_page_of_the_longest_rows_is_cut_and_goes_on(
+    era: Era, arguments: dict[str, int], longest: int, wild: bool
+) -> None:
+    # As long as real amounts are, and as long as upstream can make them.
+    amounts = ("1" * 18 + "." + "1" * 18, "0." + "1" * 24) if not wild else ("1" * 60 + "." + "1" * 60, "1" * 120)
+    symbol = "Ignore previous " + "W" * 40
+    rows = [
+        token(
+            tokenContractAddress=f"0x{number:040x}",
+            symbol=symbol,
+            balance=amounts[0],
+            rawBalance="7",
+            tokenPrice=amounts[1],
+            isRiskToken=number % 3 == 0,
+        )
+        for number in range(1, 251)
+    ]
+
+    def reply(request: httpx.Request) -> Made:
+        page, size = (int(request.url.params[name]) for name in ("page", "pageSize"))
+        return [{"tokenAssets": rows[(page - 1) * size : page * size]}]
+
+    async with connect(era, settings=custom_settings(), transport=Upstream(reply)) as face:
+        call = {"address": STRANGER, "chain": "1", "include_risk_tokens": True} | arguments
+        answer = await face.answer(TOOL, call)
+        first = (arguments.get("page", 1) - 1) * arguments.get("page_size", 50)
+        contracts: list[str] = []
+        assert answer["page_size"] < arguments.get("page_size", 50)
+        assert "the rows are too long for " in answer["incomplete_because"]
+        assert max(len(answer.text), len(compact(answer.structure))) < longest
+        while True:
+            assert max(len(answer.text), len(compact(answer.structure))) < LONGEST_PAGE
+            contracts += [row["contract"] for row in answer["tokens"]]
+            if "next" not in answer:
+                break
+            assert answer["complete"] is False
+            answer = await face.replay(answer)
+        assert contracts == [f"0x{number:040x}" for number in range(first + 1, 251)]
+
+
+async def test_a_coin_that_is_listed_twice_is_shown_once(era: Era) -> None:
+    precompile = "0x" + "1010".rjust(40, "0")
+    rows = [token(binanceChainId="137", tokenContractAddress=spelled, symbol="POL") for spelled in ("", precompile)]
+    api = Upstream(lambda request: [{"tokenAssets": rows}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer(TOOL, address=STRANGER, chain="137")
+        assert [row["contract"] for row in answer["tokens"]] == ["native"]
+        assert "lists the coin of Polygon twice" in answer.notes
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,14 @@ from tests.support.mcp import (
     refusal,
     usable_settings,
 )
-from tests.support.truth import amount_fields, history, pays_fee, shown_movements, transaction_row, unfolded
+from tests.support.truth import amount_fields, history, pages_of, pays_fee, shown_movements, transaction_row, unfolded
 from wallet_mcp.sandbox.world import Movement, Transaction
 from wallet_mcp.sandbox.world_chains import CHAIN_BY_ID
 from wallet_mcp.sandbox.world_model import canonical, plain
 from wallet_mcp.server import scan as scanning
+from wallet_mcp.server.movements import FAILED_INTERNAL_NOTE
 from wallet_mcp.server.scan import JOINT_PAUSE_S
+from wallet_mcp.wallet.known_tokens import known_token
 from wallet_mcp.wallet.labels import parse_labels
 
 TOOL = "wallet_list_transactions"
@@ -56,11 +58,13 @@ def total_rows(found: Iterable[Transaction], me: str, asked: str = "any") -> lis
     """The totals in base units, as a table of what the world moved, each row by chain and contract."""
     sums: dict[tuple[str, str], dict[str, int]] = {}
     example: dict[tuple[str, str], Movement] = {}
+    listed: set[tuple[str, str]] = set()
     for tx in found:
         for way, move in ways(tx, me):
             if tx.status == "success" and way in ("in", "out") and asked in ("any", way) and move.raw:
                 key = (tx.chain, move.contract)
                 example.setdefault(key, move)
+                listed |= {key} if tx.blacklisted and move.contract and not known_token(*key) else set()
                 sums.setdefault(key, {"in": 0, "out": 0})[way] += move.raw
     rows = []
     for (chain, contract), both in sums.items():
@@ -69,6 +73,8 @@ def total_rows(found: Iterable[Transaction], me: str, asked: str = "any") -> lis
         for way, raw in both.items():
             fields = amount_fields(Movement("2", "", "", contract, move.symbol, move.decimals, raw), chain)
             row |= {name: fields[name] for name in ("contract", "symbol")}
+            if flags := [*fields.get("flags", ()), *(["blacklisted"] if (chain, contract) in listed else [])]:
+                row["flags"] = flags
             if raw:
                 unit = fields["unit"]
                 row |= {"unit": unit, way if unit == "coins" else f"{way}_raw": fields.get("amount") or str(raw)}
@@ -112,9 +118,11 @@ async def test_totals_and_fees_are_those_of_the_whole_span(
         told = sum((Decimal(row["amount"]) for row in answer.structure.get("fees_unclear", ())), Decimal(0))
         assert told == sum(unclear, Decimal(0))
         assert answer["searched"]["from"] == "2026-10-23T10:00:00Z"
-        assert unfolded(answer) == [transaction_row(tx, wallet) for tx in found[:limit]]
-        if len(found) > limit:
-            assert answer["incomplete_because"] == f"{len(found) - limit} more of this span follow"
+        shown = len(answer["transactions"])
+        assert unfolded(answer) == [transaction_row(tx, wallet) for tx in found[:shown]]
+        fitted = "" if shown == min(limit, len(found)) else "no more fit into 25,000 characters and "
+        if len(found) > shown:
+            assert answer["incomplete_because"] == f"{fitted}{len(found) - shown} more of this span follow"
             following = await face.replay(answer)
             assert not {"totals", "fees_paid"} & following.structure.keys(), "a later page is not the span"
         else:
@@ -138,10 +146,12 @@ async def test_a_direction_narrows_list_and_totals_and_gives_no_fees(era: Era, d
     async with connect(era, rate=50, settings=usable_settings(tx_amount_unit="base")) as face:
         wallet = face.wallets["history"]
         me = canonical(wallet)
-        answer = await face.answer(TOOL, address=wallet, chains=CHAINS, begin="30d", direction=direction, limit=100)
+        call = {"address": wallet, "chains": CHAINS, "begin": "30d", "direction": direction, "limit": 100}
+        pages = await pages_of(face, call)
+        answer = pages[0]
         found = recent(face)
         wanted = [tx for tx in found if {direction, "self"} & {way for way, _ in ways(tx, me)}]
-        assert unfolded(answer) == [transaction_row(tx, wallet) for tx in wanted]
+        assert [row for page in pages for row in unfolded(page)] == [transaction_row(tx, wallet) for tx in wanted]
         assert 0 < len(wanted) < len(found)
         assert by_asset(answer["totals"]) == total_rows(wanted, me, direction)
         # Fees belong to transactions, not to what was asked for among their movements.
@@ -330,3 +340,130 @@ async def test_a_span_of_more_pages_than_may_be_read_has_no_totals_and_says_so(e
         assert not {"totals", "fees_paid"} & answer.structure.keys()
         assert [row["hash"] for row in answer["transactions"]] == ["0x0", "0x1"]
         assert answer["next"]["arguments"]["limit"] == 2
+
+
+USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+
+
+def transfer(tx: str, contract: str | None, amount: str, **changes: Any) -> dict[str, Any]:
+    """A row of something that came in from A."""
+    ends = {"from": [{"address": A}], "to": [{"address": STRANGER}], "symbol": "" if contract is None else "USDT"}
+    kind = {"itype": "0" if contract is None else "2", "tokenContractAddress": contract, "txStatus": "success"}
+    return told(tx) | ends | kind | {"amount": amount} | changes
+
+
+async def spanned(era: Era, *rows: dict[str, Any], unit: str = "base", **arguments: Any) -> Any:
+    """The listing of a span in which an API, whatever it is asked, tells these rows."""
+    api = Upstream(lambda request: [entry(*rows)])
+    async with connect(era, settings=custom_settings(tx_amount_unit=unit), transport=api) as face:
+        return await face.answer(TOOL, {"address": STRANGER, "chains": ["1"], "begin": "30d"} | arguments)
+
+
+@pytest.mark.parametrize(
+    ("asked", "totals"),
+    [
+        ({"contract": "native"}, [("native", "2")]),
+        ({"contract": USDT}, [(USDT, "3")]),
+        ({"contract": USDT.upper().replace("0X", "0x")}, [(USDT, "3")]),
+        ({}, [("native", "2"), (USDT, "3")]),
+        ({"contract": USDT, "direction": "out"}, []),
+    ],
+)
+async def test_totals_of_a_contract_are_of_nothing_else(
+    era: Era, asked: dict[str, str], totals: list[tuple[str, str]]
+) -> None:
+    rows = [transfer("0xa", None, "2000000000000000000"), transfer("0xa", USDT, "3000000")]
+    answer = await spanned(era, *rows, **asked)
+    assert [(row["contract"], row["in"]) for row in answer["totals"]] == totals
+    assert [row["hash"] for row in answer["transactions"]] == (["0xa"] if totals else [])
+    assert all(len(row["movements"]) == 2 for row in answer["transactions"])
+
+
+async def test_what_cannot_be_summed_is_told(era: Era) -> None:
+    rows = [
+        transfer("0xa", USDT, "3000000"),
+        transfer("0xb", USDT, ""),
+        transfer("0xc", USDT, "n/a"),
+        transfer("0xd", USDT, "5", txStatus="odd"),
+        transfer("0xe", USDT, "0"),
+    ]
+    answer = await spanned(era, *rows)
+    assert [row["in"] for row in answer["totals"]] == ["3"]
+    assert "3 movements without a readable amount or status are in no total." in answer["notes"]
+    flags = {row["hash"]: row.get("flags") for row in answer["transactions"]}
+    assert flags == {"0xa": None, "0xb": None, "0xc": None, "0xd": None, "0xe": ["zero_value"]}
+
+
+@pytest.mark.parametrize("changes", [{"txStatus": "fail"}, {"txStatus": "pending"}, {"txStatus": ""}])
+async def test_what_did_not_succeed_proves_no_unit(era: Era, changes: dict[str, str]) -> None:
+    rows = [transfer("0xa", USDT, "3000000"), transfer("0xb", None, "9" * 30)]
+    proved = await spanned(era, *rows, unit="auto")
+    assert proved["totals"][0]["unit"] == "coins"
+    answer = await spanned(era, rows[0], rows[1] | changes, unit="auto")
+    assert answer["totals"][0]["unit"] == "undecided"
+    # An internal transfer inside a transaction that failed moved nothing either.
+    inner = transfer("0xb", None, "9" * 30, itype="1")
+    inside = await spanned(era, rows[0], inner, transfer("0xb", None, "0") | changes, unit="auto")
+    assert inside["totals"][0]["unit"] == "undecided"
+
+
+async def test_an_internal_transfer_that_failed_does_not_hide_the_rest_from_totals(era: Era) -> None:
+    inner = transfer("0xa", None, "7000000000000000000", itype="1", txStatus="fail")
+    answer = await spanned(era, transfer("0xa", USDT, "3000000"), inner)
+    assert [(row["contract"], row["in"]) for row in answer["totals"]] == [(USDT, "3")]
+    (found,) = answer["transactions"]
+    assert (found["status"], found["flags"], len(found["movements"])) == ("success", ["failed_internal"], 1)
+    assert FAILED_INTERNAL_NOTE in answer["notes"]
+
+
+async def test_a_false_token_reads_as_such_in_totals(era: Era) -> None:
+    fake = transfer("0xa", "0x" + "9" * 40, "3000000", hitBlacklist=True)
+    answer = await spanned(era, fake, transfer("0xb", USDT, "1000000"))
+    assert [row.get("flags") for row in answer["totals"]] == [None, ["lookalike", "blacklisted"]]
+    assert answer.lines[answer.lines.index("chain,contract,symbol,in,in_raw,unit,flags") + 2].endswith(
+        "base_units,lookalike blacklisted"
+    )
+
+
+async def test_poison_among_rows_without_a_hash_is_flagged_alone(era: Era) -> None:
+    look_alike = A[:6] + "0" * 32 + A[-4:]
+    paid = transfer("", USDT, "1000000000", **{"from": [{"address": STRANGER}], "to": [{"address": A}]})
+    dust = transfer("", None, "1000", **{"from": [{"address": look_alike}]})
+    fake = transfer("", "0x" + "9" * 40, "1000000000", **{"from": [{"address": look_alike}]})
+    answer = await spanned(era, paid, dust, fake)
+    flags = {
+        row["movements"][0].get("contract", row["movements"][0]["symbol"]): row for row in answer["transactions"]
+    }
+    assert {name: row.get("flags") for name, row in flags.items()} == {
+        USDT: None,
+        "native": ["suspected_poisoning"],
+        "0x" + "9" * 40: ["suspected_poisoning"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "contract"),
+    [
+        ({"chains": ["1"], "contract": "USDT"}, [f"{USDT} on 1"], USDT),
+        ({"chains": ["1"], "contract": " usdt "}, [f"{USDT} on 1"], USDT),
+        ({"chains": ["bsc"], "contract": "BNB"}, ["native on 56"], "native"),
+        (
+            {"chains": ["1", "56"], "contract": "USDT"},
+            [f"{USDT} on 1", "0x55d398326f99059ff775485246999027b3197955 on 56"],
+            "",
+        ),
+        ({"chains": ["1", "56"], "contract": "ETH"}, ["native on 1"], ""),
+    ],
+)
+async def test_a_symbol_is_refused_with_the_contract_that_it_means(
+    face: Face, arguments: dict[str, Any], named: list[str], contract: str
+) -> None:
+    call = {"address": face.wallets["rich"], "begin": "7d", "limit": 2} | arguments
+    failed = await face.failure(TOOL, call)
+    assert failed.meta["field"] == "contract"
+    assert all(each in failed.text for each in named)
+    if contract:
+        assert failed.meta["corrected"]["arguments"] == call | {"contract": contract}
+        await face.answer(TOOL, failed.meta["corrected"]["arguments"])
+    else:
+        assert "corrected" not in failed.meta

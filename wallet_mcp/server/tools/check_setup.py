@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,14 +12,14 @@ from typing import Annotated, Final, Literal
 from pydantic import MISSING, Field
 
 from wallet_mcp.server.arguments import ToolInput
-from wallet_mcp.server.context import KeptProbe, ProbeResult, ToolContext, setup_problem
+from wallet_mcp.server.context import KeptProbe, ProbeResult, Services, ToolContext, setup_problem
 from wallet_mcp.server.guidance import Failure, explain
 from wallet_mcp.server.output import Part, Source, ToolOutput
 from wallet_mcp.server.setup.checks import Check, Status
 from wallet_mcp.server.text import closing
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.settings import Settings
-from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL
+from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL, WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
 
 NAME = "wallet_check_setup"
@@ -26,7 +27,7 @@ PROBE_KEPT_S = 600.0
 """Seconds for which the outcome of a probe serves repeated calls: a model in a loop must not use up the rate."""
 
 FAILURE_KEPT_S = 60.0
-"""The same for a failure, which somebody may be mending meanwhile."""
+"""The same for a failure, unless the API asks for more: somebody may be mending it meanwhile."""
 
 _PASS_ON: Final = (
     "tell the user each failed check and its fix. Whoever runs this server must make the fixes and restart it."
@@ -103,8 +104,8 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         step = _next_step(failure, checks)
         fields["probe"] = Probe(outcome="not_sent", error=str(failure.meta["code"]), what_to_do=step)
         return _output(context, settings, False, fields, checks)
-    async with context.services.probing:
-        result = await _probe(context)
+    kept = await _probe(context)
+    result = kept.result
     offset_s = context.api.clock.offset_s
     checks = checks_of_a_probe(
         settings, settings.credentials, os.environ, result, now=context.services.wall(), clock_offset_s=offset_s
@@ -113,6 +114,10 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         fields["clock_offset_ms"] = round(offset_s * 1000)
     if isinstance(result, ApiError):
         failure = explain(result, context.call)
+        wait_s = kept.until - asyncio.get_running_loop().time()
+        if failure.meta["retryable"] and wait_s > 0:
+            # An earlier repeat would only get this outcome again.
+            failure = explain(replace(result, retry_after_s=wait_s), context.call)
         probe: dict[str, object] = {"outcome": "failed", "error": str(failure.meta["code"])}
         probe["what_to_do"] = _next_step(failure, checks)
         exchange = result.exchange
@@ -132,27 +137,37 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     return _output(context, settings, True, fields, checks)
 
 
-async def _probe(context: ToolContext) -> ProbeResult:
-    """The outcome of one signed request, an error included; a kept one while it is fresh.
-
-    Only what time alone would not change is kept: the next call after a timeout should try again.
-    """
-    now = asyncio.get_running_loop().time()
-    kept = context.services.probe
-    lifetime_s = FAILURE_KEPT_S if kept is not None and isinstance(kept.result, ApiError) else PROBE_KEPT_S
-    if kept is not None and now - kept.at < lifetime_s:
+async def _probe(context: ToolContext) -> KeptProbe:
+    """The outcome of one signed request, an error included; a kept one while it lasts, or the one under way."""
+    services, now = context.services, asyncio.get_running_loop().time()
+    kept = services.probe
+    if kept is not None and now < kept.until:
         context.provenance.age_s = now - kept.at
-        minutes = int(lifetime_s // 60)
-        context.note(f"The probe was made {int(now - kept.at)} s ago; a new one is made after {minutes} min.")
-        return kept.result
+        failed = " and failed" if isinstance(kept.result, ApiError) else ""
+        left = math.ceil(kept.until - now)
+        context.note(
+            f"The probe was made {int(now - kept.at)} s ago{failed}; a new one is made in {left} s at the earliest."
+        )
+        return kept
+    if services.probing is None or services.probing.done():
+        services.probing = asyncio.create_task(_send(context.api, services, context.deadline))
+    return await asyncio.shield(services.probing)
+
+
+async def _send(api: WalletApi, services: Services, deadline: float) -> KeptProbe:
+    """Make a probe and keep its outcome, unless nothing left this machine for want of a place in the rate window."""
     result: ProbeResult
+    lifetime_s = PROBE_KEPT_S
     try:
-        result = await context.api.probe(deadline=context.deadline)
+        result = await api.probe(deadline=deadline, once=True)
     except ApiError as error:
         result = error
-    passing = isinstance(result, ApiError) and explain(result, context.call).meta["retryable"]
-    context.services.probe = None if passing else KeptProbe(asyncio.get_running_loop().time(), result)
-    return result
+        lifetime_s = max(FAILURE_KEPT_S, error.retry_after_s or 0.0)
+    now = asyncio.get_running_loop().time()
+    if isinstance(result, ApiError) and result.attempts == 0:
+        return KeptProbe(now, now, result)
+    services.probe = KeptProbe(now, now + lifetime_s, result)
+    return services.probe
 
 
 def _output(
@@ -180,7 +195,7 @@ def _row(check: Check) -> CheckRow:
         return CheckRow(name=check.part, status=check.status, detail=check.said)
     fix = check.fix
     if check.part == "signed probe" and len(check.culprits) > 1:
-        fix += " `wallet-mcp doctor --deep` on that machine finds out which it is."
+        fix += " `wallet-mcp doctor --deep` on that machine narrows it down."
     if check.culprits == ("tls_untrusted",):
         fix += " `wallet-mcp doctor` on that machine tells the reason."
     return CheckRow(name=check.part, status="failed", detail=check.said, fix=fix)

@@ -23,10 +23,18 @@ from wallet_mcp.server.collect import MAX_PAGES, Collected, collect_holdings
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import NextCall, Part, WalletOutput, listed
 from wallet_mcp.server.resolve import find_wallet, wallet_chains
-from wallet_mcp.server.rows import VALUE_USD, note_symbols
+from wallet_mcp.server.rows import LONGEST_ANSWER, LONGEST_PAGE, VALUE_USD, fitted, note_symbols
 from wallet_mcp.server.text import closing, table
-from wallet_mcp.server.token_filter import TOKEN_RULE, FilterResult, TokenFilter, apply_filter, find_token_filter
+from wallet_mcp.server.token_filter import (
+    TOKEN_RULE,
+    TokenFilter,
+    apply_filter,
+    find_token_chain,
+    find_token_filter,
+    note_findings,
+)
 from wallet_mcp.server.tool import Tool
+from wallet_mcp.wallet.addresses import Address
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.holdings import NATIVE, Holding
 from wallet_mcp.wallet.money import plain
@@ -35,7 +43,6 @@ from wallet_mcp.wallet.portfolio import Group, Portfolio, is_nothing, portfolio_
 NAME = "wallet_get_portfolio"
 
 _NEVER = "staking, DeFi, NFTs, other chains"
-_NAMED = 5
 
 
 class Input(ToolInput):
@@ -123,8 +130,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     """The portfolio. Raises `ApiError` when no chain can be read, `ArgumentProblem`."""
     context.require_api()
     address = find_wallet(context, arguments.address)
-    chains = await wallet_chains(context, arguments.chains, address)
-    token = await find_token_filter(context, arguments.token, chains) if arguments.token is not None else None
+    chains, token = await _asked_for(context, arguments, address)
     collected = await collect_holdings(context, address, chains)
     by_id = {chain.id: chain for chain in chains}
     read = [chain for chain in chains if chain.id not in collected.failures]
@@ -143,13 +149,14 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     )
     partial = bool(collected.failures or collected.capped or collected.repeated)
     if token is not None:
-        _note_findings(context, token, found, portfolio, partial)
+        note_findings(context, token, found, portfolio, read, partial)
     total_usd = portfolio.total_usd
-    if token is not None and _is_unresolved(token, found):
+    if token is not None and token.is_unknown:
         total_usd = None
     elif total_usd is None:
         context.note("Nothing found has a price: what it is worth is unknown, which is not 0.")
     page = portfolio.listed[arguments.offset : arguments.offset + arguments.limit]
+    rows = [HoldingRow.model_validate(_holding_fields(holding, by_id[holding.chain])) for holding in page]
     note_symbols(context, page)
     held_on = {holding.chain for holding in holdings if not is_nothing(holding)}
     lists = {
@@ -159,14 +166,13 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     fields: dict[str, Any] = {
         "address": address.text,
         "by_chain": {chain: plain(value) for chain, value in portfolio.by_chain if value is not None},
-        "holdings": [HoldingRow.model_validate(_holding_fields(holding, by_id[holding.chain])) for holding in page],
         "holdings_count": len(portfolio.listed),
         "unpriced": CountRow(count=portfolio.unpriced.count),
         "risk": RiskRow.model_validate(_group(portfolio.risk)),
-        "scope": _scope(portfolio, token.text if token else "", partial),
+        "scope": _scope(portfolio, token.shown if token else "", partial),
     } | {name: chains_named for name, chains_named in lists.items() if chains_named}
     if token is not None:
-        fields["token"] = token.text
+        fields["token"] = token.shown
     if total_usd is not None:
         fields["total_value_usd"] = plain(total_usd)
         if partial:
@@ -178,14 +184,36 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     if portfolio.dominant is not None and token is None:
         fields["dominant"] = _dominant(portfolio)
     count = len(portfolio.listed)
-    return Output(
-        **fields,
-        **context.common(
-            incomplete_because=_incomplete_because(collected, by_id, count - arguments.offset - len(page)),
-            next_call=_next(arguments, address.text, chains, collected, count),
+
+    def answer(shown: int) -> Output:
+        following = arguments.offset + shown
+        reasons = _reasons(collected, by_id)
+        if shown < len(rows):
+            reasons.append(f"only {shown} of the {len(rows)} holdings asked for fit into one answer")
+        if following < count:
+            reasons.append(f"{count - following} more holdings follow")
+        common = context.common(
+            incomplete_because=listed(reasons),
+            next_call=_next(arguments, address.text, chains, collected, following if following < count else None),
             address=address.text,
-        ),
-    )
+        )
+        return Output(**fields, holdings=rows[:shown], **common)
+
+    longest = LONGEST_PAGE if "limit" in arguments.model_fields_set else LONGEST_ANSWER
+    return fitted(len(rows), answer, render, longest)
+
+
+async def _asked_for(
+    context: ToolContext, arguments: Input, address: Address
+) -> tuple[tuple[Chain, ...], TokenFilter | None]:
+    """The chains to read and the token to count. One that is asked for on one chain is looked for only there."""
+    if arguments.token is None:
+        return await wallet_chains(context, arguments.chains, address), None
+    only = await find_token_chain(context, arguments.token, address)
+    named = [only.id] if only is not None and arguments.chains is None else arguments.chains
+    chains = await wallet_chains(context, named, address)
+    token = await find_token_filter(context, arguments.token, chains)
+    return (chains if only is None else (only,)), token
 
 
 def _holding_fields(holding: Holding, chain: Chain) -> dict[str, object]:
@@ -218,39 +246,6 @@ def _dominant(portfolio: Portfolio) -> DominantRow:
     )
 
 
-def _is_unresolved(token: TokenFilter, found: FilterResult) -> bool:
-    """Whether only a name is known of the token, which holdings of other contracts carry."""
-    return not token.assets and not found.holdings and bool(found.namesakes)
-
-
-def _note_findings(
-    context: ToolContext, token: TokenFilter, found: FilterResult, portfolio: Portfolio, partial: bool
-) -> None:
-    """Say what a total of one token does not tell by itself."""
-    if found.namesakes:
-        named = ", ".join(_named(holding) for holding in found.namesakes[:_NAMED])
-        left = found.namesakes[_NAMED:]
-        if left:
-            named += f" and {len(left)} more, {sum(bool(holding.risk) for holding in left)} of them flagged as risk"
-        context.note(
-            f"{token.text} is no well-known token; these holdings carry that symbol: {named}. Ask by contract."
-            if _is_unresolved(token, found)
-            else f"Not counted, because they only carry the symbol {token.text} under another contract: {named}."
-        )
-    if portfolio.risk.count and not portfolio.unpriced.count and all(holding.risk for holding in portfolio.listed):
-        context.note(f"All that was found of {token.text} is flagged as risk, so it is in no total.")
-    elif not portfolio.listed and not _is_unresolved(token, found):
-        known = "" if token.assets or token.anywhere else f"{token.text} is no well-known token. "
-        where = "the chains that were read" if partial else "these chains"
-        context.note(
-            f"{known}The API reports no {token.text} on {where}: that means zero, or unknown to the provider."
-        )
-
-
-def _named(holding: Holding) -> str:
-    return f"{holding.chain}:{holding.contract}{' (flagged as risk)' if holding.risk else ''}"
-
-
 def _scope(portfolio: Portfolio, token: str, partial: bool) -> str:
     what = f"only {token}, where" if token else "what is"
     extent = ", as far as read" if partial else ""
@@ -258,7 +253,8 @@ def _scope(portfolio: Portfolio, token: str, partial: bool) -> str:
     return f"Total: {what} priced and not risk-flagged{extent}.{claim} Never: {_NEVER}."
 
 
-def _incomplete_because(collected: Collected, by_id: Mapping[str, Chain], left: int) -> str:
+def _reasons(collected: Collected, by_id: Mapping[str, Chain]) -> list[str]:
+    """Why what was read is not all that there is."""
     reasons = [
         f"{by_id[chain].name} ({chain}) could not be read (error {error.code})"
         for chain, error in collected.failures.items()
@@ -267,14 +263,13 @@ def _incomplete_because(collected: Collected, by_id: Mapping[str, Chain], left: 
     if collected.capped:
         names = listed([f"{by_id[chain].name} ({chain})" for chain in collected.capped])
         reasons.append(f"more of {names} was not read ({collected.pages} pages were, at most {MAX_PAGES} a call)")
-    if left > 0:
-        reasons.append(f"{left} more holdings follow")
-    return listed(reasons)
+    return reasons
 
 
 def _next(
-    arguments: Input, address: str, chains: Sequence[Chain], collected: Collected, count: int
+    arguments: Input, address: str, chains: Sequence[Chain], collected: Collected, following: int | None
 ) -> NextCall | None:
+    """The call for what is missing. `following`: the offset of the first holding after this page, if any."""
     repeat: dict[str, Any] = {"address": address}
     if arguments.token is not None:
         repeat["token"] = arguments.token.strip()
@@ -284,10 +279,10 @@ def _next(
         repeat["include_risk_tokens"] = True
     if arguments.limit != 20:
         repeat["limit"] = arguments.limit
-    if arguments.offset + arguments.limit < count and not collected.failures:
+    if following is not None and not collected.failures:
         if arguments.chains is not None:
             repeat["chains"] = [chain.id for chain in chains]
-        return NextCall(tool=NAME, arguments=repeat | {"offset": arguments.offset + arguments.limit})
+        return NextCall(tool=NAME, arguments=repeat | {"offset": following})
     if collected.failures:
         # First of all what is missing: until then neither the total nor the order of the list is right.
         return NextCall(tool=NAME, arguments=repeat | {"chains": list(collected.failures)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -19,9 +20,10 @@ from wallet_mcp.server.tool import Tool
 from wallet_mcp.wallet.addresses import Address
 from wallet_mcp.wallet.chain_text import SYMBOL_LIMIT, clean
 from wallet_mcp.wallet.chains import Chain
-from wallet_mcp.wallet.holdings import NATIVE, Holding
-from wallet_mcp.wallet.known_tokens import known_token, tokens_by_symbol
+from wallet_mcp.wallet.holdings import NATIVE, Holding, asset_on
+from wallet_mcp.wallet.known_tokens import is_coin_symbol, known_token, symbols_of_name, tokens_by_symbol
 from wallet_mcp.wallet_api.endpoints import MAX_TOKENS, TokenRef
+from wallet_mcp.wallet_api.models import WireToken
 
 _TOKEN_RULE = "chain:contract, chain:native or chain:SYMBOL, such as bsc:USDT or eth:native"
 _CANDIDATES = 5
@@ -84,19 +86,37 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     )
     context.provenance.take(answer)
     found: dict[tuple[str, str], Holding] = {}
+    dropped = 0
     for row in answer.data:
-        chain = next((chain for chain in wanted.values() if chain.id == row.binance_chain_id), None)
-        if chain is not None:
-            holding = holding_of(row, chain)
-            found[(chain.id, holding.contract)] = holding
+        chain = _chain_of(row, wanted)
+        if chain is None:
+            dropped += 1
+            continue
+        holding = holding_of(row, chain)
+        found[(chain.id, holding.contract)] = holding
     note_claims(context, found.values())
     note_symbols(context, found.values())
+    left_out = (
+        f"{dropped} row{'s' * (dropped > 1)} of the API's answer could not be told to be of a chain asked about"
+    )
     return Output(
         address=address.text,
-        tokens=[_row(one, found.get((one.chain.id, one.contract))) for one in asked],
+        tokens=[_row(one, found.get((one.chain.id, one.contract)), all_read=not dropped) for one in asked],
         honeypot_checked={chain.id: chain.honeypot_checked for chain in wanted.values()},
-        **context.common(address=address.text),
+        **context.common(incomplete_because=left_out if dropped else "", address=address.text),
     )
+
+
+def _chain_of(row: WireToken, wanted: Mapping[tuple[str, str], Chain]) -> Chain | None:
+    """The chain of a row: the one it names, else the only one that it can be of; None where that is not certain."""
+    chains = {chain.id: chain for chain in wanted.values()}
+    named = row.binance_chain_id.strip()
+    if named:
+        return chains.get(named)
+    if len(chains) > 1:
+        contract = row.token_contract_address
+        chains = {chain.id: chain for key, chain in wanted.items() if key == (chain.id, asset_on(chain.id, contract))}
+    return next(iter(chains.values())) if len(chains) == 1 else None
 
 
 async def _asked(context: ToolContext, address: Address, text: str, field: str) -> _Asked:
@@ -108,7 +128,7 @@ async def _asked(context: ToolContext, address: Address, text: str, field: str) 
         check_family(address.family, chain, field)
         contract = await _by_symbol(context, address, chain, contract_text.strip(), field)
         return _Asked(clean(text, 2 * _ECHOED).text, chain, contract)
-    contract = find_contract(contract_text, chain, field)
+    contract = asset_on(chain.id, find_contract(contract_text, chain, field))
     check_family(address.family, chain, field)
     text = f"{clean(chain_text, _ECHOED).text}:{NATIVE}" if contract == NATIVE else ""
     return _Asked(text, chain, contract)
@@ -120,7 +140,7 @@ async def _by_symbol(context: ToolContext, address: Address, chain: Chain, symbo
     Raises `ArgumentProblem` with the candidates where it means none or several.
     """
     known = [token.contract for token in tokens_by_symbol(chain.id, symbol)]
-    if chain.native_symbol is not None and symbol.casefold() == chain.native_symbol.casefold():
+    if is_coin_symbol(chain, symbol):
         known.append(NATIVE)
     if len(known) == 1:
         return known[0]
@@ -138,19 +158,21 @@ async def _by_symbol(context: ToolContext, address: Address, chain: Chain, symbo
             return candidates[0]
     shown_symbol = clean(symbol, SYMBOL_LIMIT).text
     if not candidates:
-        rule = f"{shown_symbol} is neither well-known on {chain.name} nor in this wallet; give chain:contract"
+        meant = " or ".join(f"{chain.id}:{name}" for name in symbols_of_name(symbol))
+        instead = f"chain:contract, or {meant} if that was meant" if meant else "chain:contract"
+        rule = f"{shown_symbol} is neither well-known on {chain.name} nor in this wallet; give {instead}"
         raise ArgumentProblem(field, rule, shown_symbol)
     listing = ", ".join(f"{chain.id}:{contract}" for contract in candidates[:_CANDIDATES])
     raise ArgumentProblem(field, f"{shown_symbol} means several tokens there; give one of {listing}", shown_symbol)
 
 
-def _row(asked: _Asked, holding: Holding | None) -> AskedRow:
+def _row(asked: _Asked, holding: Holding | None, *, all_read: bool) -> AskedRow:
     if holding is None:
         # Upstream leaves out what it has no balance of; a chain's own coin it knows, so there that means zero.
         native = asked.contract == NATIVE
         known = None if native else known_token(asked.chain.id, asked.contract)
         symbol = (asked.chain.native_symbol or "") if native else (known.symbol if known else "")
-        status = "zero" if native else "not_reported"
+        status = "zero" if native and all_read else "not_reported"
         missing = {"status": status, "chain": asked.chain.id, "contract": asked.contract, "symbol": symbol}
         return AskedRow.model_validate(_asked_field(asked) | missing)
     fields = token_fields(holding, asked.chain)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -12,25 +11,39 @@ from pydantic.json_schema import SkipJsonSchema
 
 from wallet_mcp.server.arguments import MAX_TEXT, NoEcho, Rule, ToolInput
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.movements import FAILED_NOTE, AmountPart, amount_text, asset_fields
-from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, ToolOutput
-from wallet_mcp.server.parties import labels_of
-from wallet_mcp.server.resolve import check_family, find_chain, find_tx_hash, served_chains
-from wallet_mcp.server.text import closing
+from wallet_mcp.server.detail_search import Search, chains_to_search, search_chains
+from wallet_mcp.server.movements import (
+    FAILED_NOTE,
+    FAILED_PART,
+    FAILED_PART_NOTE,
+    AmountPart,
+    amount_text,
+    asset_fields,
+    is_known,
+    leading,
+)
+from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, ToolOutput, listed
+from wallet_mcp.server.parties import labels_of, party_key
+from wallet_mcp.server.resolve import find_tx_hash
+from wallet_mcp.server.text import closing, compact
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.server.units import decimals_of, unit_notes
 from wallet_mcp.wallet.addresses import TxHash
-from wallet_mcp.wallet.chains import Chain, chains_of_family
-from wallet_mcp.wallet.history import Status, shown_parties, status_of
+from wallet_mcp.wallet.chains import Chain
+from wallet_mcp.wallet.history import Status, readable, shown_parties, status_of
 from wallet_mcp.wallet.holdings import NATIVE, asset_of
 from wallet_mcp.wallet.known_tokens import clean_symbol, is_well_known
-from wallet_mcp.wallet.money import BadNumber, parse_amount, plain, scale, total
+from wallet_mcp.wallet.money import plain, scale, total
 from wallet_mcp.wallet.times import iso_s
 from wallet_mcp.wallet.units import AmountSample
-from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import WireDetail, WireDetailParty
 
 NAME = "wallet_get_transaction"
+MAX_MOVEMENTS = 30
+MAX_NET = 20
+# An answer, which has other parts too, is shorter than 10,000 characters.
+_MOVEMENTS_LENGTH = 5_200
+_NET_LENGTH = 2_600
 _STATUS_WORDS = {
     "success": "succeeded",
     "failed": "failed: nothing moved but the fee",
@@ -61,6 +74,11 @@ class Transfer(AmountPart):
     from_: Annotated[str | MISSING, Field(alias="from")] = MISSING
     to: str | MISSING = MISSING
     flags: list[str] | MISSING = MISSING
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it did not happen although the transaction succeeded."""
+        return self.flags is not MISSING and FAILED_PART in self.flags
 
 
 class NetRow(AmountPart):
@@ -94,70 +112,46 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     """The transaction on the chain asked for, or on the first one that knows it. Raises `ApiError`."""
     context.require_api()
     tx_hash = find_tx_hash(arguments.tx_hash)
-    chains = await _chains(context, arguments.chain, tx_hash)
-    search = await _search(context, chains, tx_hash)
+    chains = await chains_to_search(context, arguments.chain, tx_hash)
+    search = await search_chains(context, chains, tx_hash)
     head: dict[str, Any] = {"hash": tx_hash.text, "searched": search.searched}
     if search.chain is None or search.row is None:
         return Output(found=False, **head, **_not_found(context, arguments, tx_hash, search))
     chain, row = search.chain, search.row
     head |= {"chain": chain.id, "chain_name": chain.name}
     _learn_units(context, chain, row)
-    movements = _movements(context, chain, row)
     facts = _facts(row, chain)
-    if any(moved.symbol and not is_well_known(chain.id, _contract(moved), moved.symbol) for moved in movements):
+    every = _movements(context, chain, row, facts["status"])
+    movements = _leading(every, chain)
+    if any(moved.symbol and not is_well_known(chain.id, moved.asset, moved.symbol) for moved in movements):
         context.note(CHAIN_TEXT_NOTICE)
     if facts["status"] == "failed" and movements:
         context.note(FAILED_NOTE)
+    if any(moved.has_failed for moved in movements):
+        context.note(FAILED_PART_NOTE)
+    if unknown := sum(moved.unit is MISSING and not moved.has_failed for moved in every):
+        context.note(f"Movements without a readable amount: {unknown}. They are in no net.")
     for note in unit_notes(moved.reading for moved in movements):
         context.note(note)
-    net = [] if facts["status"] == "failed" else _net(movements, chain)
-    more: dict[str, Any] = {"net": net} if net else {}
+    net = [] if facts["status"] == "failed" else _net(every, chain)
+    shown = leading(net, MAX_NET, _NET_LENGTH, _length)
+    more: dict[str, Any] = {"net": net[:shown]} if net else {}
     parties = [end for moved in movements for end in (moved.from_, moved.to) if end is not MISSING]
     if labels := labels_of([*parties, facts.get("fee_payer", "")], context.settings.wallets):
         more["labels"] = labels
-    return Output(found=True, **head, **facts, movements=movements, **more, **context.common())
+    left_out = [
+        f"{count} of {len(rows)} {what} are left out"
+        for what, rows, count in (
+            ("movements", every, len(every) - len(movements)),
+            ("net rows", net, len(net) - shown),
+        )
+        if count
+    ]
+    common = context.common(incomplete_because=listed(left_out))
+    return Output(found=True, **head, **facts, movements=movements, **more, **common)
 
 
-@dataclass(slots=True)
-class _Search:
-    searched: list[str] = field(default_factory=list)
-    failures: dict[str, ApiError] = field(default_factory=dict)
-    chain: Chain | None = None
-    row: WireDetail | None = None
-
-
-async def _chains(context: ToolContext, text: str | None, tx_hash: TxHash) -> tuple[Chain, ...]:
-    if text is None:
-        return chains_of_family(tx_hash.family, await served_chains(context))
-    chain = await find_chain(context, text, "chain")
-    check_family(tx_hash.family, chain, "tx_hash", "transaction hash")
-    return (chain,)
-
-
-async def _search(context: ToolContext, chains: Sequence[Chain], tx_hash: TxHash) -> _Search:
-    """Ask chain after chain until one knows the hash. Raises the first error when none could be asked."""
-    search = _Search()
-    for chain in chains:
-        try:
-            answer = await context.api.transaction_detail(chain.id, tx_hash.text, deadline=context.deadline)
-        except ApiError as error:
-            if error.concerns_every_call:
-                raise
-            search.failures[chain.id] = error
-            continue
-        context.provenance.take(answer)
-        search.searched.append(chain.id)
-        # Upstream may send several entries; one of another hash or chain would tell about something else.
-        rows = [row for row in answer.data if _is_asked(row, tx_hash.text, chain)]
-        if rows:
-            search.chain, search.row = chain, rows[0]
-            return search
-    if not search.searched:
-        raise next(iter(search.failures.values()))
-    return search
-
-
-def _not_found(context: ToolContext, arguments: Input, tx_hash: TxHash, search: _Search) -> dict[str, Any]:
+def _not_found(context: ToolContext, arguments: Input, tx_hash: TxHash, search: Search) -> dict[str, Any]:
     again = {"tx_hash": tx_hash.text}
     if search.failures:
         failed = ", ".join(f"{chain} (error {error.code})" for chain, error in search.failures.items())
@@ -171,16 +165,11 @@ def _not_found(context: ToolContext, arguments: Input, tx_hash: TxHash, search: 
     return context.common(incomplete_because=because, next_call=NextCall(tool=NAME, arguments=again))
 
 
-def _is_asked(row: WireDetail, tx_hash: str, chain: Chain) -> bool:
-    same_hash = row.txhash.lower() == tx_hash.lower() if tx_hash[:2] == "0x" else row.txhash == tx_hash
-    return (same_hash or not row.txhash) and row.chain_index in ("", chain.id)
-
-
 def _facts(row: WireDetail, chain: Chain) -> dict[str, Any]:
     facts: dict[str, Any] = {"status": status_of(row.tx_status)}
     if row.tx_time is not None:
         facts["time"] = iso_s(row.tx_time)
-    block, fee = _plain(row.height), _plain(row.tx_fee)
+    block, fee = readable(row.height), readable(row.tx_fee)
     if block:
         facts["block"] = block
     if fee:
@@ -191,21 +180,20 @@ def _facts(row: WireDetail, chain: Chain) -> dict[str, Any]:
     return facts
 
 
-def _movements(context: ToolContext, chain: Chain, row: WireDetail) -> list[Transfer]:
+def _movements(context: ToolContext, chain: Chain, row: WireDetail, status: Status) -> list[Transfer]:
     """The native transfer, the internal ones and the token transfers, zero native amounts left out."""
     found: list[Transfer] = []
     senders = ",".join(party.address for party in row.from_details)
+    asset = (NATIVE, "") if _is_of_coin(row, chain) else ("", row.symbol)
     for receiver in row.to_details or (WireDetailParty(),):
-        if receiver.amount:
-            found += _transfer(
-                context, chain, "detail.to.amount", senders, receiver.address, receiver.amount, NATIVE, ""
-            )
         # With a token transfer upstream may put the token's amount and symbol into the outer fields.
-        elif len(row.to_details) < 2 and not row.token_transfer_details:
-            asset = (NATIVE, "") if _is_of_coin(row, chain) else ("", row.symbol)
+        if receiver.amount and (asset[0] or not row.token_transfer_details):
+            found += _transfer(context, chain, "detail.to.amount", senders, receiver.address, receiver.amount, *asset)
+        elif not receiver.amount and len(row.to_details) < 2 and not row.token_transfer_details:
             found += _transfer(context, chain, "detail.amount", senders, receiver.address, row.amount, *asset)
     for inner in row.internal_transaction_details:
-        found += _transfer(context, chain, "detail.internal", inner.from_, inner.to, inner.amount, NATIVE, "")
+        flags = (FAILED_PART,) if status != "failed" and status_of(inner.tx_status) == "failed" else ()
+        found += _transfer(context, chain, "detail.internal", inner.from_, inner.to, inner.amount, NATIVE, "", flags)
     for moved in row.token_transfer_details:
         contract = asset_of(moved.token_contract_address) if moved.token_contract_address.strip() else ""
         found += _transfer(
@@ -214,39 +202,56 @@ def _movements(context: ToolContext, chain: Chain, row: WireDetail) -> list[Tran
     return found
 
 
+def _leading(movements: Sequence[Transfer], chain: Chain) -> list[Transfer]:
+    """The movements to show, in their order: coins and well-known tokens before what anybody can have made."""
+
+    def worth(at: int) -> tuple[bool, bool]:
+        return movements[at].has_failed, not is_known(chain.id, movements[at].asset)
+
+    order = sorted(range(len(movements)), key=worth)
+    count = leading(order, MAX_MOVEMENTS, _MOVEMENTS_LENGTH, lambda at: _length(movements[at]))
+    return [movements[at] for at in sorted(order[:count])]
+
+
+def _length(row: Transfer | NetRow) -> int:
+    return len(compact(row.model_dump(mode="json")))
+
+
 def _net(movements: Sequence[Transfer], chain: Chain) -> list[NetRow]:
     """The movements added up by party and asset, each unit for itself; what adds up to nothing is left out.
 
-    None where no party moved an asset more than once: the sums would be the movements.
+    None where no party moved an asset more than once: the sums would be the movements. Coins and well-known tokens
+    come first where not all of them can be shown.
     """
     sums: dict[tuple[str, str, str], list[Decimal]] = {}
     symbols: dict[str, str] = {}
+    spelled: dict[str, str] = {}
     for moved in movements:
-        if moved.unit is MISSING or moved.contract is MISSING:
+        if moved.unit is MISSING or moved.contract is MISSING or moved.has_failed:
             continue
         amount = Decimal(moved.amount if moved.amount is not MISSING else str(moved.amount_raw))
         symbols.setdefault(moved.contract, moved.symbol)
         for party, sign in ((moved.from_, -1), (moved.to, 1)):
             if party is not MISSING:
-                sums.setdefault((party, moved.contract, moved.unit), []).append(sign * amount)
+                key = " ".join(map(party_key, party.split(" ")))
+                spelled.setdefault(key, party)
+                sums.setdefault((key, moved.contract, moved.unit), []).append(sign * amount)
     if all(len(amounts) == 1 for amounts in sums.values()):
         return []
     rows: list[NetRow] = []
-    for (party, contract, unit), amounts in sums.items():
+    for (key, contract, unit), amounts in sums.items():
         amount = total(amounts)
         if not amount:
             continue
-        fields: dict[str, Any] = {"party": party, "contract": contract, "symbol": symbols[contract], "unit": unit}
+        fields: dict[str, Any] = {"party": spelled[key], "contract": contract, "symbol": symbols[contract]}
+        fields["unit"] = unit
         fields["amount" if unit == "coins" else "amount_raw"] = plain(amount)
         decimals = decimals_of(chain, contract)
         if unit == "undecided" and decimals is not None and amount == amount.to_integral_value():
             fields["amount_if_base_units"] = plain(scale(amount, decimals))
         rows.append(NetRow.model_validate(fields))
-    return rows
-
-
-def _contract(moved: Transfer) -> str:
-    return "" if moved.contract is MISSING else moved.contract
+    # Where not all can be shown it matters which come first.
+    return sorted(rows, key=lambda row: len(rows) > MAX_NET and not is_known(chain.id, str(row.contract)))
 
 
 def _transfer(
@@ -258,6 +263,7 @@ def _transfer(
     amount: str,
     contract: str,
     symbol: str,
+    flags: tuple[str, ...] = (),
 ) -> list[Transfer]:
     shown = clean_symbol(chain.id, contract, symbol)
     fields = asset_fields(context, field, amount, contract, shown.text, chain)
@@ -266,34 +272,32 @@ def _transfer(
     for name, address in (("from", sender), ("to", receiver)):
         if address.strip():
             fields[name] = shown_parties([address])
-    if shown.flags:
-        fields["flags"] = list(shown.flags)
+    if shown.flags or flags:
+        fields["flags"] = [*shown.flags, *flags]
     return [Transfer.model_validate(fields)]
 
 
 def _learn_units(context: ToolContext, chain: Chain, row: WireDetail) -> None:
+    """Take in what the amounts of a successful transaction prove; others moved nothing that could be known."""
+    if status_of(row.tx_status) != "success":
+        return
     units = context.services.units
-    native = [party.amount for party in row.to_details]
-    units.learn("detail.to.amount", [AmountSample(amount, chain.id, True) for amount in native])
-    if not row.token_transfer_details:
-        units.learn("detail.amount", [AmountSample(row.amount, chain.id, _is_of_coin(row, chain))])
-    inner = [transfer.amount for transfer in row.internal_transaction_details]
-    units.learn("detail.internal", [AmountSample(amount, chain.id, True) for amount in inner])
     tokens = [transfer.amount for transfer in row.token_transfer_details]
     units.learn("detail.token", [AmountSample(amount, chain.id) for amount in tokens])
+    # Beside a token transfer the outer fields may tell the token's amount: only a named coin is surely one.
+    native = row.symbol.strip() == chain.native_symbol if tokens else _is_of_coin(row, chain)
+    if native or not tokens:
+        received = [party.amount for party in row.to_details]
+        units.learn("detail.to.amount", [AmountSample(amount, chain.id, native) for amount in received])
+    if not tokens:
+        units.learn("detail.amount", [AmountSample(row.amount, chain.id, native)])
+    inner = [each.amount for each in row.internal_transaction_details if status_of(each.tx_status) != "failed"]
+    units.learn("detail.internal", [AmountSample(amount, chain.id, True) for amount in inner])
 
 
 def _is_of_coin(row: WireDetail, chain: Chain) -> bool:
     """Whether the outer amount is one of the chain's coin; its symbol is all that can tell."""
     return row.symbol.strip() in ("", chain.native_symbol)
-
-
-def _plain(text: str) -> str:
-    try:
-        number = parse_amount(text)
-    except BadNumber:
-        return ""
-    return "" if number is None else plain(number)
 
 
 def render(output: Output) -> list[str]:

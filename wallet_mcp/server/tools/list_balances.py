@@ -10,10 +10,22 @@ from wallet_mcp.server.arguments import MAX_TEXT, WHOLE, Rule, ToolInput, Wallet
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import NextCall, WalletOutput
 from wallet_mcp.server.resolve import check_family, find_chain, find_wallet
-from wallet_mcp.server.rows import COLUMNS, TokenRow, holding_of, note_claims, note_symbols, token_fields
+from wallet_mcp.server.rows import (
+    COLUMNS,
+    LONGEST_ANSWER,
+    LONGEST_PAGE,
+    TokenRow,
+    coin_spellings,
+    fitted,
+    holding_of,
+    note_claims,
+    note_coin_twice,
+    note_symbols,
+    token_fields,
+)
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.tool import Tool
-from wallet_mcp.wallet.holdings import visible
+from wallet_mcp.wallet.holdings import NATIVE, visible
 
 NAME = "wallet_list_balances"
 
@@ -55,31 +67,45 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     )
     context.provenance.take(answer)
     rows = answer.data.token_assets
-    shown, hidden = visible((holding_of(row, chain) for row in rows), include_risk=arguments.include_risk_tokens)
-    # Upstream tells neither a total nor whether there is more: a full page may or may not be the last (§3.2).
-    full = len(rows) >= arguments.page_size
-    next_call = None
-    if full:
-        following = {"address": address.text, "chain": chain.id, "page": arguments.page + 1}
-        options = {"page_size": arguments.page_size, "include_risk_tokens": arguments.include_risk_tokens}
-        next_call = NextCall(tool=NAME, arguments=following | options)
+    holdings = [holding_of(row, chain) for row in rows]
+    note_coin_twice(context, chain, coin_spellings(rows, holdings))
+    coins = [at for at, holding in enumerate(holdings) if holding.contract == NATIVE]
+    risky = arguments.include_risk_tokens
+    shown, _ = visible(holdings, include_risk=risky)
     note_claims(context, shown)
     note_symbols(context, shown)
-    return Output(
-        address=address.text,
-        chain=chain.id,
-        chain_name=chain.name,
-        page=arguments.page,
-        page_size=arguments.page_size,
-        tokens=[TokenRow.model_validate(token_fields(holding, chain)) for holding in shown],
-        hidden_risk_count=hidden,
-        honeypot_checked=chain.honeypot_checked,
-        **context.common(
-            incomplete_because=f"page {arguments.page} is full, so there may be more" if full else "",
-            next_call=next_call,
+    # Upstream tells neither a total nor whether there is more: a full page may or may not be the last (§3.2).
+    full = len(rows) >= arguments.page_size
+    offset = (arguments.page - 1) * arguments.page_size
+
+    def page_of(count: int) -> Output:
+        page, page_size, reason = arguments.page, arguments.page_size, ""
+        if count < len(rows):
+            # A shorter page that begins where this one does, so that the pages after it leave nothing out.
+            page_size = next(size for size in range(count, 0, -1) if offset % size == 0)
+            page = offset // page_size + 1
+            reason = f"the rows are too long for {arguments.page_size} in one answer, so pages are of {page_size}"
+        elif full:
+            reason = f"page {page} is full, so there may be more"
+        kept = [holding for at, holding in enumerate(holdings[:page_size]) if at not in coins[1:]]
+        shown, hidden = visible(kept, include_risk=risky)
+        following = {"address": address.text, "chain": chain.id, "page": page + 1}
+        options = {"page_size": page_size, "include_risk_tokens": risky}
+        next_call = NextCall(tool=NAME, arguments=following | options) if reason else None
+        return Output(
             address=address.text,
-        ),
-    )
+            chain=chain.id,
+            chain_name=chain.name,
+            page=page,
+            page_size=page_size,
+            tokens=[TokenRow.model_validate(token_fields(holding, chain)) for holding in shown],
+            hidden_risk_count=hidden,
+            honeypot_checked=chain.honeypot_checked,
+            **context.common(incomplete_because=reason, next_call=next_call, address=address.text),
+        )
+
+    longest = LONGEST_PAGE if "page_size" in arguments.model_fields_set else LONGEST_ANSWER
+    return fitted(len(rows), page_of, render, longest)
 
 
 def render(output: Output) -> list[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, Field
@@ -22,30 +20,42 @@ from wallet_mcp.server.arguments import (
     shown,
 )
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.continuation import Listing
+from wallet_mcp.server.continuation import LONGEST, LONGEST_ASKED, Listing, most_that_fit, refuse_symbol
 from wallet_mcp.server.movements import (
-    FAILED_NOTE,
     TransactionRow,
     UsualRow,
+    cut,
     folds_of,
     note_symbols,
+    row_notes,
     transaction_lines,
     transaction_row,
 )
-from wallet_mcp.server.output import Part, WalletOutput, listed
+from wallet_mcp.server.output import Part, WalletOutput
 from wallet_mcp.server.parties import is_party_name
 from wallet_mcp.server.problems import ArgumentProblem
-from wallet_mcp.server.resolve import find_address, find_contract, find_wallet, served_chains, wallet_chains
+from wallet_mcp.server.resolve import find_address, find_contract, find_wallet, wallet_chains
 from wallet_mcp.server.scan import Question, Scan, scan_history
-from wallet_mcp.server.span import ClockProblem, Span, read_span
-from wallet_mcp.server.summary import UNCLEAR_FEES_NOTE, FeeRow, TotalRow, fee_rows, total_rows, unclear_fee_rows
-from wallet_mcp.server.text import closing, compact, table
+from wallet_mcp.server.span import ClockProblem, Span, ask_the_time, clock_of, read_span
+from wallet_mcp.server.summary import (
+    UNCLEAR_FEES_NOTE,
+    FeeRow,
+    TotalRow,
+    coins_of,
+    fee_rows,
+    fees_lines,
+    totals_lines,
+    totals_over,
+    unclear_fee_rows,
+)
+from wallet_mcp.server.text import closing, compact
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.server.units import unit_notes
 from wallet_mcp.wallet.addresses import Address, same_address
 from wallet_mcp.wallet.chains import Chain
+from wallet_mcp.wallet.cursor import Position
 from wallet_mcp.wallet.flows import suspicions
-from wallet_mcp.wallet.history import Movement
+from wallet_mcp.wallet.history import Movement, Transaction
 from wallet_mcp.wallet.holdings import NATIVE
 from wallet_mcp.wallet.times import TIME_RULE, iso_ms
 from wallet_mcp.wallet_api.errors import ApiError
@@ -53,19 +63,6 @@ from wallet_mcp.wallet_api.errors import ApiError
 NAME = "wallet_list_transactions"
 
 MAX_TIME_TEXT = 40
-TOTAL_COLUMNS = (
-    "chain",
-    "contract",
-    "symbol",
-    "in",
-    "out",
-    "in_raw",
-    "out_raw",
-    "in_if_base_units",
-    "out_if_base_units",
-    "unit",
-)
-
 _CLOCK_MOVED_S = 2.0
 _DEFAULT_LIMIT = 20
 
@@ -137,12 +134,12 @@ class Output(WalletOutput):
 async def run(context: ToolContext, arguments: Input) -> Output:
     """The page asked for. Raises `ApiError`, `ArgumentProblem`."""
     context.require_api()
-    before = _clock(context)
+    before = clock_of(context)
     try:
         output = await _listing(context, arguments)
     except (ClockProblem, ApiError) as error:
         if isinstance(error, ClockProblem):
-            await _ask_the_time(context)
+            await ask_the_time(context)
         if not _was_wrong(context, arguments, before):
             raise
     else:
@@ -152,37 +149,27 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     return await _listing(context, arguments)
 
 
-def _clock(context: ToolContext) -> float:
-    return context.now() - asyncio.get_running_loop().time()
-
-
 def _was_wrong(context: ToolContext, arguments: Input, before: float) -> bool:
     """Whether an answer has shown that the clock was wrong, and with it the span that was reckoned from it."""
     reckoned = arguments.begin is not None or arguments.end is not None
-    return reckoned and abs(_clock(context) - before) >= _CLOCK_MOVED_S
-
-
-async def _ask_the_time(context: ToolContext) -> None:
-    """Learn the API's time from any answer: since the last one the local clock may have been stepped."""
-    if context.api.clock.offset_s is None:
-        await served_chains(context)
-    else:
-        with suppress(ApiError):
-            await context.api.probe(deadline=context.deadline)
+    return reckoned and abs(clock_of(context) - before) >= _CLOCK_MOVED_S
 
 
 async def _listing(context: ToolContext, arguments: Input) -> Output:
     address = find_wallet(context, arguments.address)
     chains = await wallet_chains(context, arguments.chains, address)
-    contract = "" if arguments.contract is None else find_contract(arguments.contract, chains[0])
-    other = _counterparty(context, arguments)
     call = context.call.arguments
+    contract = ""
+    if arguments.contract is not None:
+        refuse_symbol(arguments.contract, chains, call)
+        contract = find_contract(arguments.contract, chains[0])
+    other = _counterparty(context, arguments)
     span = read_span(arguments.begin, arguments.end, context.now(), call)
     listing = _question(arguments, address, chains, contract, other, span)
     after = listing.position(arguments.cursor, call)
 
     def wanted(movement: Movement) -> bool:
-        return _is_wanted(movement, arguments.direction, other)
+        return _is_wanted(movement, arguments.direction, other) and (not contract or movement.contract == contract)
 
     filtered = arguments.direction != "any" or other is not None
     scan = await scan_history(
@@ -190,53 +177,106 @@ async def _listing(context: ToolContext, arguments: Input) -> Output:
         chains,
         Question(address.text, contract, span.begin_ms, span.end_ms, after),
         arguments.limit,
-        wanted=lambda found: any(wanted(movement) for movement in found.movements),
+        wanted=lambda found: not filtered or any(wanted(movement) for movement in found.movements),
         filtered=filtered,
         # A span with a beginning is read whole, for its totals; without one it may be half a year.
         to_end=after is None and span.begin_ms is not None,
     )
-    # The answers have told the time: how far back they reach is reckoned from now on from that.
-    span = replace(span, now_ms=int(context.now() * 1000))
     by_id = {chain.id: chain for chain in chains}
-    flagged = suspicions(scan.seen)
-    folds = folds_of(scan.transactions, by_id, context.settings.wallets)
-    rows = [
-        transaction_row(context, found, by_id[found.chain], address.text, folds, flagged.get(found.hash, ()))
-        for found in scan.transactions
-    ]
     sums: dict[str, Any] = {}
     if scan.finished and after is None and not (scan.failures or scan.repeated):
-        sums["totals"] = total_rows(context, [*scan.transactions, *scan.beyond], by_id, wanted)
+        found = [*scan.transactions, *scan.beyond]
+        totals = totals_over(context, found, by_id, wanted)
+        sums["totals"] = list(totals.rows)
+        # Totals name the assets of what is not listed, too.
+        note_symbols(context, found)
         if not filtered and not contract:
             sums["fees_paid"] = fee_rows(scan.seen, address.text, by_id)
             if unclear := unclear_fee_rows(scan.seen, by_id):
                 sums["fees_unclear"] = unclear
-    next_calls = listing.next_calls(scan, after, by_id)
-    # Totals name the assets of what is not listed, too.
-    note_symbols(context, [*scan.transactions, *(scan.beyond if "totals" in sums else ())])
-    _add_notes(context, scan, span, rows, sums)
-    for following in next_calls[1:]:
-        context.note(f"For what could not be read, also call {following.tool} {compact(following.arguments)}")
-    first_ms, last_ms = span.searched(scan, after, context.provenance.oldest)
-    parties = folds.parties.addresses
-    fields: dict[str, Any] = {"parties": dict(parties)} if parties else {}
-    if folds.usual is not None:
-        fields["unless_given"] = folds.usual
-    return Output(
-        address=address.text,
-        searched=Searched(
-            from_=iso_ms(first_ms), to=iso_ms(last_ms), chains=[each for each in by_id if each not in scan.failures]
-        ),
-        **fields,
-        assets={chain: dict(symbols) for chain, symbols in folds.assets.items()},
-        transactions=rows,
-        **sums,
-        **context.common(
-            incomplete_because=_incomplete_because(scan, span, by_id),
-            next_call=next(iter(next_calls), None),
-            address=address.text,
-        ),
+        for note in totals.notes():
+            context.note(note)
+    answer = _Answer(
+        context=context,
+        address=address,
+        by_id=by_id,
+        listing=listing,
+        # The answers have told the time: how far back they reach is reckoned from now on from that.
+        span=replace(span, now_ms=int(context.now() * 1000)),
+        scan=scan,
+        shown=[cut(each, wanted) for each in scan.transactions],
+        flagged=suspicions(scan.seen, lambda each, movement: coins_of(context, movement, by_id[each.chain])),
+        after=after,
+        sums=sums,
+        notes=tuple(context.notes),
+        longest=LONGEST_ASKED if "limit" in arguments.model_fields_set else LONGEST,
     )
+    return answer.output(most_that_fit(len(scan.transactions), answer.fits))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What an answer is made of, however many of the transactions found it shows."""
+
+    context: ToolContext
+    address: Address
+    by_id: Mapping[str, Chain]
+    listing: Listing
+    span: Span
+    scan: Scan
+    shown: Sequence[Transaction]
+    flagged: Mapping[Transaction, tuple[str, ...]]
+    after: Position | None
+    sums: Mapping[str, Any]
+    notes: tuple[str, ...]
+    longest: int
+
+    def fits(self, count: int) -> bool:
+        """Whether the answer with so many transactions is short enough, as text and as structure."""
+        output = self.output(count)
+        text = "\n".join(render(output))
+        return max(len(text), len(compact(output.model_dump(mode="json")))) < self.longest
+
+    def output(self, count: int) -> Output:
+        """The answer with the first transactions; the notes of the call are then those that belong to it."""
+        context, scan, span = self.context, self.scan.first(count), self.span
+        context.notes[:] = self.notes
+        shown = self.shown[:count]
+        folds = folds_of(shown, self.by_id, context.settings.wallets)
+        rows = [
+            transaction_row(
+                context, each, self.by_id[each.chain], self.address.text, folds, self.flagged.get(found, ())
+            )
+            for each, found in zip(shown, scan.transactions, strict=True)
+        ]
+        next_calls = self.listing.next_calls(scan, self.after, self.by_id)
+        note_symbols(context, shown)
+        _add_notes(context, scan, span, rows, self.sums)
+        for following in next_calls[1:]:
+            context.note(f"For what could not be read, also call {following.tool} {compact(following.arguments)}")
+        first_ms, last_ms = span.searched(scan, self.after, context.provenance.oldest)
+        parties = folds.parties.addresses
+        fields: dict[str, Any] = {"parties": dict(parties)} if parties else {}
+        if folds.usual is not None:
+            fields["unless_given"] = folds.usual
+        too_long, parts = self.longest if count < len(self.shown) else 0, sum(bool(each.more) for each in shown)
+        return Output(
+            address=self.address.text,
+            searched=Searched(
+                from_=iso_ms(first_ms),
+                to=iso_ms(last_ms),
+                chains=[each for each in self.by_id if each not in scan.failures],
+            ),
+            **fields,
+            assets={chain: dict(symbols) for chain, symbols in folds.assets.items()},
+            transactions=rows,
+            **self.sums,
+            **context.common(
+                incomplete_because=span.incomplete_because(scan, self.by_id, too_long, parts),
+                next_call=next(iter(next_calls), None),
+                address=self.address.text,
+            ),
+        )
 
 
 def _question(
@@ -284,36 +324,12 @@ def _add_notes(
 ) -> None:
     if scan.finished and span.begin_ms is None:
         context.note(f"The API keeps six months of history: nothing before {iso_ms(span.horizon_ms)} was searched.")
-    if any(row.status == "failed" for row in rows):
-        context.note(FAILED_NOTE)
     readings = [movement.reading for row in rows for movement in row.movements]
     readings += [row.reading for row in sums.get("totals", ())]
-    for note in unit_notes(readings):
+    for note in (*row_notes(rows), *unit_notes(readings)):
         context.note(note)
     if "fees_unclear" in sums:
         context.note(UNCLEAR_FEES_NOTE)
-
-
-def _incomplete_because(scan: Scan, span: Span, by_id: Mapping[str, Chain]) -> str:
-    reasons = [
-        f"{by_id[chain].name} ({chain}) could not be read (error {error.code})"
-        for chain, error in scan.failures.items()
-    ]
-    reasons += [
-        f"{by_id[chain].name} ({chain}) could not be read further (error {error.code})"
-        for chain, error in scan.interruptions.items()
-    ]
-    reasons += [f"the API repeated a page on {by_id[chain].name} ({chain})" for chain in scan.repeated]
-    if scan.out_of_time:
-        reasons.append("the search reached its limit of time or requests")
-    if scan.beyond:
-        reasons.append(f"{len(scan.beyond)} more of this span follow")
-    elif not scan.finished and not scan.out_of_time and not scan.interruptions:
-        reasons.append("older transactions follow")
-    if span.begins_too_early:
-        horizon = iso_ms(span.horizon_ms)
-        reasons.append(f"the API keeps six months of history, so nothing before {horizon} can be found")
-    return listed(reasons)
 
 
 def render(output: Output) -> list[str]:
@@ -345,15 +361,8 @@ def render(output: Output) -> list[str]:
         lines += transaction_lines(row, output.assets)
     if not count:
         lines.append("No transaction was found in that span.")
-    if output.totals is not MISSING and output.totals:
-        lines.append("Totals of the searched span, successful transactions only:")
-        lines += table(TOTAL_COLUMNS, [row.model_dump() for row in output.totals])
-    if output.fees_paid is not MISSING:
-        fees = ", ".join(f"{row.amount} {row.symbol} on chain {row.chain}" for row in output.fees_paid)
-        lines.append(f"Fees paid by this wallet in the searched span: {fees or 'none'}.")
-    if output.fees_unclear is not MISSING:
-        unclear = ", ".join(f"{row.amount} {row.symbol} on chain {row.chain}" for row in output.fees_unclear)
-        lines.append(f"Fees of what it sent without a payer told: {unclear}.")
+    lines += totals_lines(output.totals if output.totals is not MISSING else ())
+    lines += fees_lines(output.fees_paid, output.fees_unclear)
     return [*lines, *closing(output)]
 
 
