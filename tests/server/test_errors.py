@@ -124,6 +124,11 @@ ON_CHAINS: Mapping[str, Expected] = {
     "40077": Expected(40077, "server", "operator", "no", NO_ARGUMENTS, said="Unexpected error"),
     "40411": Expected(40411, "server", "operator", "no", BASE_URL),
     "40477": Expected(40477, "server", "operator", "no", BASE_URL, said="Unexpected"),
+    "hang": Expected("timeout", "transport", "nobody", "after 5 s", "the API is too slow", attempts=3),
+    "hang_body": Expected("timeout", "transport", "nobody", "after 5 s", "the API is too slow", attempts=3),
+    "oversized": Expected("too_large", "transport", "operator", "no", BASE_URL),
+    "414": Expected("uri_too_long", "transport", "operator", "no", BASE_URL),
+    "timeout": Expected("timeout", "transport", "nobody", "after 5 s", "the API is too slow"),
 }
 """What differs where the request takes no argument."""
 
@@ -133,6 +138,8 @@ ON_HISTORY: Mapping[str, Expected] = {
     ),
     "oversized": Expected("too_large", "transport", "model", "with corrected arguments", '"begin": "7d"'),
 }
+
+DIFFERS: Mapping[str, Mapping[str, Expected]] = {HISTORY: ON_HISTORY, "wallet_list_chains": ON_CHAINS}
 
 
 def check(failed: Failed, expected: Expected) -> None:
@@ -156,8 +163,7 @@ def check(failed: Failed, expected: Expected) -> None:
 @pytest.mark.parametrize("tool", CALLS)
 @pytest.mark.parametrize("fault", CODES)
 async def test_each_code_on_each_endpoint(tool: str, fault: str, era: Era) -> None:
-    differs = {HISTORY: ON_HISTORY, "wallet_list_chains": ON_CHAINS}.get(tool, {})
-    expected = differs.get(fault, CODES[fault])
+    expected = DIFFERS.get(tool, {}).get(fault, CODES[fault])
     async with connect(era, faults=[Fault(fault)]) as face:
         failed = await face.failure(tool, CALLS[tool])
         check(failed, expected)
@@ -172,7 +178,7 @@ async def test_each_code_on_each_endpoint(tool: str, fault: str, era: Era) -> No
 @pytest.mark.parametrize("tool", CALLS)
 @pytest.mark.parametrize("fault", DAMAGE)
 async def test_each_damaged_answer_on_each_endpoint(tool: str, fault: str, era: Era) -> None:
-    expected = ON_HISTORY.get(fault, DAMAGE[fault]) if tool == HISTORY else DAMAGE[fault]
+    expected = DIFFERS.get(tool, {}).get(fault, DAMAGE[fault])
     async with connect(era, faults=[Fault(fault)]) as face:
         failed = await face.failure(tool, CALLS[tool])
         check(failed, expected)
@@ -181,7 +187,7 @@ async def test_each_damaged_answer_on_each_endpoint(tool: str, fault: str, era: 
 
 async def test_a_compressed_answer_is_not_blown_up(era: Era) -> None:
     async with connect(era, faults=[Fault("gzip_bomb")]) as face:
-        check(await face.failure("wallet_list_chains"), DAMAGE["oversized"])
+        check(await face.failure("wallet_list_chains"), ON_CHAINS["oversized"])
 
 
 async def test_half_an_answer_is_an_error(era: Era) -> None:
@@ -231,6 +237,7 @@ NETWORK: Mapping[str, tuple[Any, Expected]] = {
 @pytest.mark.parametrize("kind", NETWORK)
 async def test_each_network_failure_on_each_endpoint(tool: str, kind: str, era: Era) -> None:
     make, expected = NETWORK[kind]
+    expected = DIFFERS.get(tool, {}).get(kind, expected)
     api = Upstream(lambda request: make())
     async with connect(era, settings=custom_settings(), transport=api) as face:
         failed = await face.failure(tool, CALLS[tool])

@@ -82,7 +82,7 @@ DEX = "/build/api/v1/dex"
     ],
 )
 async def test_what_is_asked_with_get(ask: Ask, path: str, query: dict[str, str]) -> None:
-    wire = Scripted(success([]))
+    wire = Scripted(success([{"binanceChainId": "1"}] if path.endswith("chain") else []))
     await ask(make_api(wire))
     (request,) = wire.requests
     assert (request.method, request.url.path) == ("GET", f"{DEX}/{path}")

@@ -85,11 +85,14 @@ async def test_lifetimes_are_adjustable() -> None:
     assert len(wire.requests) == 3
 
 
-async def test_an_empty_chain_list_is_not_kept_for_an_hour() -> None:
-    wire = Scripted(success([]), success([{"binanceChainId": "1"}]))
+@pytest.mark.parametrize("rows", [[], [{}], [{"binanceChainId": " "}], [{"chainIndex": "1", "name": "Ethereum"}]])
+async def test_a_chain_list_without_chains_is_an_error_and_not_kept(rows: list[dict[str, str]]) -> None:
+    wire = Scripted(success(rows), success([{"binanceChainId": "1"}]))
     api = make_api(wire)
-    assert (await chains()(api)).data == ()
-    await asyncio.sleep(16)
+    with pytest.raises(ApiError) as raised:
+        await chains()(api)
+    assert (raised.value.code, raised.value.received) == ("unexpected_answer", "a chain list that names no chain")
+    assert raised.value.sent, "the request has a trace to look up"
     assert len((await chains()(api)).data) == 1
 
 
@@ -149,7 +152,7 @@ async def test_keys_are_canonical(first: Ask, second: Ask, same: bool) -> None:
 
 @pytest.mark.parametrize("name", list(EVERY))
 async def test_concurrent_identical_calls_make_one_request(name: str) -> None:
-    wire = Scripted(Reply(success([]).body, delay_s=1))
+    wire = Scripted(Reply(success([{"binanceChainId": "1"}]).body, delay_s=1))
     api = make_api(wire)
     answers = await asyncio.gather(*(EVERY[name](api) for _ in range(20)))
     assert len(wire.requests) == 1

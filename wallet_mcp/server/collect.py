@@ -14,6 +14,7 @@ from wallet_mcp.wallet.addresses import Address
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.holdings import Holding
 from wallet_mcp.wallet_api.errors import ApiError
+from wallet_mcp.wallet_api.models import WireBalancePage
 
 PAGE_SIZE = 100
 MAX_PAGES = 60
@@ -95,5 +96,11 @@ async def _collect_chain(
             return
         seen.update(holding.contract for holding in fresh)
         collected.holdings += reversed(fresh)
-        if len(answer.data.token_assets) < PAGE_SIZE:
+        if len(answer.data.token_assets) < page_size_of(answer.data, PAGE_SIZE):
             return
+
+
+def page_size_of(page: WireBalancePage, asked: int) -> int:
+    """Rows of a full page: as many as asked for, or fewer where the answer says that the API gives fewer."""
+    told = page.page_size
+    return min(asked, int(told)) if told.isascii() and told.isdigit() and int(told[:9]) > 0 else asked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from wallet_mcp.server.output import NextCall, Provenance
 from wallet_mcp.server.problems import SetupProblem
 from wallet_mcp.server.units import AmountUnits
 from wallet_mcp.settings import Settings
+from wallet_mcp.wallet_api.cache import SingleFlight
 from wallet_mcp.wallet_api.endpoints import WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.retry import Outcome, RateHeaders
@@ -34,8 +34,7 @@ class Services:
     """What all calls of a server share. `api` is None while the settings allow no call.
 
     `joint_history_from`: the event-loop time before which history is not asked of several chains in one request,
-    for upstream has refused or muddled such a request. `probe` is the last one, `probing` the one under way: a caller
-    that leaves does not end it, for the next one would send another.
+    for upstream has refused or muddled such a request. `probe` is the last one, `probing` the one under way.
     """
 
     settings: Settings
@@ -44,7 +43,7 @@ class Services:
     units: AmountUnits = field(default_factory=AmountUnits)
     joint_history_from: float = 0.0
     probe: KeptProbe | None = None
-    probing: asyncio.Task[KeptProbe] | None = None
+    probing: SingleFlight[KeptProbe] = field(default_factory=SingleFlight)
 
     def now(self) -> float:
         """The API's time as far as it is known, in Unix seconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from wallet_mcp.server.arguments import without_secrets
@@ -24,6 +25,9 @@ from wallet_mcp.wallet_api.answers import Answer
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import WireChain
 
+LEAST_SHARE_S = 3.0
+"""Of a call's deadline for the chain list, where that is only a means."""
+
 _ECHOED = 90
 _FAMILY_NAMES = {"evm": "an EVM", "solana": "a Solana"}
 
@@ -34,12 +38,8 @@ async def served_chains(context: ToolContext, family: Family | None = None) -> t
     `family` is that of what is asked about: the chains of the table that the live list leaves out, and that would
     have been asked, are then told in a note.
     """
-    try:
-        # Not counted as a part of the answer: the list is an hour old and would age what it only led to.
-        served = _chains_of(await context.api.supported_chains(deadline=context.deadline))
-    except ApiError as error:
-        if error.concerns_every_call:
-            raise
+    served, error = await _live_chains(context)
+    if error is not None:
         context.note(
             f"The live chain list could not be had (error {error.code}); the built-in list of {len(KNOWN_CHAINS)} "
             "chains was used."
@@ -51,6 +51,21 @@ async def served_chains(context: ToolContext, family: Family | None = None) -> t
     if unlisted:
         context.note(f"The live chain list does not name {listed(unlisted)}: not asked unless named in the call.")
     return served
+
+
+async def _live_chains(context: ToolContext) -> tuple[tuple[Chain, ...], ApiError | None]:
+    """The live list, or why it could not be had. Raises an `ApiError` that any other call would meet as well."""
+    now = asyncio.get_running_loop().time()
+    # The list is only a means: what was asked for needs most of the time.
+    share = max(LEAST_SHARE_S, (context.deadline - now) / 4)
+    try:
+        # Not counted as a part of the answer: the list is an hour old and would age what it only led to.
+        answer = await context.api.supported_chains(deadline=min(context.deadline, now + share))
+    except ApiError as error:
+        if error.concerns_every_call:
+            raise
+        return (), error
+    return _chains_of(answer), None
 
 
 async def listed_chains(context: ToolContext) -> tuple[Chain, ...]:
@@ -75,8 +90,14 @@ async def find_chain(context: ToolContext, text: str, field: str) -> Chain:
     """
     try:
         chain = resolve_chain(text, KNOWN_CHAINS)
-    except ChainUnresolved:
-        return find_chain_in(await served_chains(context), text, field)
+    except ChainUnresolved as unresolved:
+        served, error = await _live_chains(context)
+        if error is None:
+            return find_chain_in(served, text, field)
+        # Nobody can tell at the moment whether the API serves a chain that the table does not have.
+        rule = f"as far as known, {_chain_rule(unresolved, KNOWN_CHAINS)}"
+        rule = f"{rule}. The live list could not be had (error {error.code}): others may be served, too"
+        raise ArgumentProblem(field, rule, unresolved.asked) from None
     # Asked all the same: the list may lag behind, and no request is spent to see it.
     listed_ids = frozenset() if context.services.api is None else context.services.api.listed_chain_ids()
     if listed_ids and chain.id not in listed_ids:

@@ -105,9 +105,8 @@ class WalletApi:
         return await self._answers.get(
             (*self._scope, "chains"),
             lambda: self._caller.call(_chains_call(), deadline),
-            lambda outcome: read_rows(WireChain, outcome.envelope.data),
-            # No chains at all is no answer to keep for an hour.
-            lambda rows, _at: self._config.lifetimes.chains_s if rows else self._config.lifetimes.balances_s,
+            lambda outcome: _some_chains(read_rows(WireChain, outcome.envelope.data)),
+            lambda _rows, _at: self._config.lifetimes.chains_s,
             deadline=deadline,
         )
 
@@ -270,6 +269,13 @@ class WalletApi:
 
 def _chains_call() -> Call:
     return Call("supported_chains", "GET", f"{_BALANCES}/supported/chain")
+
+
+def _some_chains(rows: tuple[WireChain, ...]) -> tuple[WireChain, ...]:
+    # No chains at all would read as a service without any, for an hour.
+    if not any(row.binance_chain_id.strip() for row in rows):
+        raise ApiError(code="unexpected_answer", received="a chain list that names no chain")
+    return rows
 
 
 def _token_call(address: str, tokens: Sequence[TokenRef], native_form: str) -> Call:

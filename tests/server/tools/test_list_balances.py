@@ -170,6 +170,7 @@ async def test_an_unknown_chain_is_judged_by_the_built_in_list_when_the_live_one
     async with connect(era, faults=[Fault("40411", path="supported/chain")]) as face:
         failed = await face.failure(TOOL, address=face.wallets["rich"], chain="tron")
         assert "Tron is not served" in failed.text
+        assert "The live list could not be had (error 40411): others may be served, too" in failed.text
 
 
 async def test_an_answer_from_the_cache_tells_its_age_and_an_outdated_one_that_it_is_stale(era: Era) -> None:

@@ -149,9 +149,8 @@ async def _probe(context: ToolContext) -> KeptProbe:
             f"The probe was made {int(now - kept.at)} s ago{failed}; a new one is made in {left} s at the earliest."
         )
         return kept
-    if services.probing is None or services.probing.done():
-        services.probing = asyncio.create_task(_send(context.api, services, context.deadline))
-    return await asyncio.shield(services.probing)
+    api = context.api
+    return await services.probing.run("probe", lambda: _send(api, services, context.deadline), context.deadline)
 
 
 async def _send(api: WalletApi, services: Services, deadline: float) -> KeptProbe:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from wallet_mcp.server.arguments import MAX_TEXT, WHOLE, Rule, ToolInput, WalletArgument
+from wallet_mcp.server.collect import page_size_of
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import NextCall, WalletOutput
 from wallet_mcp.server.resolve import check_family, find_chain, find_wallet
@@ -75,7 +76,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     note_claims(context, shown)
     note_symbols(context, shown)
     # Upstream tells neither a total nor whether there is more: a full page may or may not be the last (§3.2).
-    full = len(rows) >= arguments.page_size
+    full = len(rows) >= page_size_of(answer.data, arguments.page_size)
     offset = (arguments.page - 1) * arguments.page_size
 
     def page_of(count: int) -> Output:
