@@ -214,8 +214,8 @@ async def test_an_early_repeat_waits_for_the_stated_time_and_an_answer_ends_the_
 class Provider:
     """One chain's balances for several addresses, of which so many have failed already that it cools down."""
 
-    def __init__(self) -> None:
-        self.source, self.upstream = source_of(10_000, 0), Upstream()
+    def __init__(self, max_stale_s: float = 0) -> None:
+        self.source, self.upstream = source_of(10_000, max_stale_s), Upstream()
 
     async def at(self, address: str, deadline_s: float, chain: str = "56") -> Answer[object]:
         return await self.source.get(
@@ -253,6 +253,20 @@ async def test_the_failure_that_starts_a_cool_down_names_its_end_and_a_repeat_wa
     assert (last.held_until, last.retry_after_s) == (started + FIRST_PAUSE_S, FIRST_PAUSE_S)
     assert (await provider.at(f"a{ADDRESSES - 1}", 25)).data == 100
     assert (loop_time(), provider.upstream.calls) == (started + FIRST_PAUSE_S, ADDRESSES + 1)
+
+
+async def test_in_a_cool_down_an_old_answer_at_hand_is_given_at_once() -> None:
+    provider = Provider(max_stale_s=600)
+    assert (await provider.at("known", 25)).data == 100
+    await asyncio.sleep(20)
+    await provider.goes_down()
+    started = loop_time()
+    old = await provider.at("known", 25)
+    assert (old.data, old.age_s, loop_time()) == (100, 20, started)
+    assert old.stale_because is not None
+    assert (old.stale_because.code, old.stale_because.cooling) == (50001, True)
+    await asyncio.sleep(FIRST_PAUSE_S)
+    assert (await provider.at("known", 25)).stale_because is None
 
 
 @pytest.mark.parametrize(

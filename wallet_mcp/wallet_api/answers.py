@@ -94,9 +94,13 @@ class AnswerSource:
         if kept is not None and kept.is_fresh(loop.time(), self._wall()):
             return self._answer(cast(Entry[_Kept[T]], kept))
 
+        # Who has an old answer at hand gets that at once instead of waiting for a provider that is known to be down.
+        old_at_hand = kept is not None and self._age(kept) <= self._max_stale_s
+        patient_until = loop.time() if old_at_hand else deadline
+
         async def work() -> Entry[_Kept[object]]:
-            await self._wait(key, place, deadline)
-            async with self._cooldown.watch(place.where, place.address, deadline) if place else nullcontext():
+            await self._wait(key, place, deadline, patient_until)
+            async with self._cooldown.watch(place.where, place.address, patient_until) if place else nullcontext():
                 try:
                     outcome = await fetch()
                 except ApiError as error:
@@ -130,14 +134,15 @@ class AnswerSource:
         entry = self._cache.get(key)
         return None if entry is None else entry.value.data
 
-    async def _wait(self, key: Hashable, place: Place | None, deadline: float) -> None:
-        """Wait for the time before which the call is not to be sent, if the cool-down of its place can end by then.
+    async def _wait(self, key: Hashable, place: Place | None, deadline: float, patient_until: float) -> None:
+        """Wait for the time before which the call is not to be sent.
 
+        Not begun where the cool-down of its place does not end in time for `patient_until`.
         A call that cannot wait for both learns the later of the two ends: the earlier one would be no time to repeat.
         """
         refusals = [self._patience.refusal(key, deadline)]
         if place is not None:
-            refusals.append(self._cooldown.refusal(place.where, deadline))
+            refusals.append(self._cooldown.refusal(place.where, patient_until))
         if any(refusals):
             raise max(filter(None, refusals), key=lambda refusal: refusal.held_until or 0.0)
         await self._patience.wait(key, deadline)
