@@ -7,17 +7,12 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from tests.cli.doctor_bench import GOOD, PROXIES, culprits, examined, stand_in, statuses
+from tests.support.tls import serving_context
 from wallet_mcp.cli.doctor import Bench, diagnose
 from wallet_mcp.server.setup.way_checks import Way, check_clock, resolve, way_to
 
@@ -51,30 +46,6 @@ async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     writer.close()
 
 
-def certificate(folder: Path, *, days: int = 1) -> ssl.SSLContext:
-    """A context with a self-signed certificate of 127.0.0.1 that ends in so many days."""
-    key = Ed25519PrivateKey.generate()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "wallet.invalid")])
-    now = datetime.now(UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=3))
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, None)
-    )
-    file = folder / "server.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(private + built.public_bytes(Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
-
-
 def at(url: str) -> dict[str, str]:
     return GOOD | {"WALLET_MCP_BASE_URL": url}
 
@@ -97,7 +68,7 @@ async def test_a_connection_that_breaks() -> None:
 
 @pytest.mark.anyio
 async def test_a_certificate_that_nobody_vouches_for_is_told_with_the_reason(tmp_path: Path) -> None:
-    async with listening(closes, certificate(tmp_path)) as port:
+    async with listening(closes, serving_context(tmp_path)) as port:
         diagnosis = await diagnose(at(f"https://127.0.0.1:{port}/build"), Bench({}), deep=False)
     assert culprits(diagnosis) == {"connection": ("tls_untrusted",)}
     assert "The reason: " in diagnosis.checks[-3].said

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 import socket
 import ssl
 import struct
@@ -14,11 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.support.tls import serving_context, trusting_context
 from tests.support.wallet_api import AtOnce, make_config
 from wallet_mcp.wallet_api.endpoints import WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
@@ -31,32 +26,6 @@ Break = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and its self-signed certificate for 127.0.0.1, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(address, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    path = tmp_path_factory.mktemp("tls") / "loopback.pem"
-    path.write_bytes(pem + built.public_bytes(serialization.Encoding.PEM))
-    return path
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
@@ -139,19 +108,17 @@ async def failure(base_url: str, transport: httpx.AsyncBaseTransport | None) -> 
         closed_in_the_handshake,
     ],
 )
-async def test_a_break_inside_tls_is_a_broken_connection_and_tried_again(broken: Break, certificate: Path) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    trusting = httpx.AsyncHTTPTransport(verify=ssl.create_default_context(cafile=str(certificate)))
+async def test_a_break_inside_tls_is_a_broken_connection_and_tried_again(broken: Break, tmp_path: Path) -> None:
+    context = serving_context(tmp_path)
+    trusting = httpx.AsyncHTTPTransport(verify=trusting_context(tmp_path))
     in_handshake = broken in (reset_in_the_handshake, closed_in_the_handshake)
     async with serving(broken, None if in_handshake else context) as (base_url, connections):
         error = await failure(base_url, trusting)
         assert (error.code, error.attempts, len(connections)) == ("connection", 4, 4)
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_not_tried_again(certificate: Path) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+async def test_a_certificate_that_nobody_vouches_for_is_not_tried_again(tmp_path: Path) -> None:
+    context = serving_context(tmp_path)
     async with serving(closed_after_the_request, context) as (base_url, _connections):
         error = await failure(base_url, None)
         assert (error.code, error.attempts) == ("tls", 1)
