@@ -303,7 +303,7 @@ def test_progress_is_shown_on_terminals_alone_and_is_gone_at_the_end(
     assert run(*words)[0] == 0
     shown = stderr.getvalue()
     assert "reading balances" in shown
-    assert "1 pages of balances read" in shown
+    assert "1 page of balances read" in shown
     # The line is erased and the cursor is back.
     assert shown.endswith(("\x1b[2K", "\x1b[?25h"))
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1

@@ -35,6 +35,13 @@ class Collected:
     capped: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     hopeless: ApiError | None = None
+    parts: dict[str, float] = field(default_factory=dict)
+
+    async def tell(self, context: ToolContext, chain: Chain, part: float, chains: int) -> None:
+        """Report how much is read: chains, and of one with more pages than were read an ever larger part."""
+        self.parts[chain.id] = part
+        what = f"{self.read} page{'' if self.read == 1 else 's'} of balances read"
+        await context.report(round(sum(self.parts.values()), 3), what, total=chains)
 
 
 async def collect_holdings(context: ToolContext, address: Address, chains: Sequence[Chain]) -> Collected:
@@ -46,7 +53,7 @@ async def collect_holdings(context: ToolContext, address: Address, chains: Seque
     collected = Collected()
     async with anyio.create_task_group() as group:
         for chain in chains:
-            group.start_soon(_collect_chain, context, address, chain, collected, group.cancel_scope)
+            group.start_soon(_collect_chain, context, address, chain, collected, group.cancel_scope, len(chains))
     if collected.hopeless is not None:
         raise collected.hopeless
     if len(collected.failures) == len(chains):
@@ -57,7 +64,12 @@ async def collect_holdings(context: ToolContext, address: Address, chains: Seque
 
 
 async def _collect_chain(
-    context: ToolContext, address: Address, chain: Chain, collected: Collected, all_chains: anyio.CancelScope
+    context: ToolContext,
+    address: Address,
+    chain: Chain,
+    collected: Collected,
+    all_chains: anyio.CancelScope,
+    chains: int,
 ) -> None:
     seen: set[str] = set()
     coins: set[str] = set()
@@ -81,12 +93,15 @@ async def _collect_chain(
             collected.failures[chain.id] = error
             # A chain in part would make a total that covers nobody knows what.
             collected.holdings[:] = [holding for holding in collected.holdings if holding.chain != chain.id]
+            await collected.tell(context, chain, 1, chains)
             return
         context.provenance.take(answer)
         coins |= coin_spellings(answer.data.token_assets, found)
         note_coin_twice(context, chain, coins)
         collected.read += 1
-        await context.report(collected.read, f"{collected.read} pages of balances read")
+        full = len(answer.data.token_assets) >= page_size_of(answer.data, PAGE_SIZE)
+        # How many pages there are is not known before the last (contract §3.2).
+        await collected.tell(context, chain, page / (page + 1) if full else 1, chains)
         # Balances can shift over a page border while paging: a token counts once, where it came first.
         fresh = list(
             {holding.contract: holding for holding in reversed(found) if holding.contract not in seen}.values()
@@ -96,7 +111,7 @@ async def _collect_chain(
             return
         seen.update(holding.contract for holding in fresh)
         collected.holdings += reversed(fresh)
-        if len(answer.data.token_assets) < page_size_of(answer.data, PAGE_SIZE):
+        if not full:
             return
 
 
