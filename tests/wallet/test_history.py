@@ -144,9 +144,14 @@ def test_an_internal_transfer_fails_for_itself_alone(
         (parties(A), parties((ME, "4"), (B, "1")), "5", ("4", "to.amount")),
         (parties((ME, "3")), parties(A), "", ("3", "from.amount")),
         (parties(A), parties((ME, " 4 ")), " ", ("4", "to.amount")),
-        (parties((ME, ""), (B, "2")), parties(A), "5", ("5", "amount")),
-        # Twice among the receivers: which share is meant, nobody said.
-        (parties(A), parties((ME, "4"), (ME, "1")), "5", ("5", "amount")),
+        # The whole is not this address's share, and what that is nobody said.
+        (parties((ME, ""), (B, "2")), parties(A), "5", ("", "from.amount")),
+        (parties(A), parties(ME, B), "10", ("", "to.amount")),
+        (parties(A), parties((ME, "3"), (ME, ""), (B, "2")), "10", ("", "to.amount")),
+        (parties(A), parties((ME, "4"), (ME, "1")), "5", ("5", "to.amount")),
+        (parties(A), parties((ME, "3"), (ME, "2.5"), (B, "5")), "10.5", ("5.5", "to.amount")),
+        # No amount is negative.
+        (parties(A), parties(ME), "-7", ("", "amount")),
         (parties((f"{B},{ME}", "3"), (C, "2")), parties(A), "5", ("3", "from.amount")),
         (parties((A, "3"), (B, "2")), parties(C), "5", ("5", "amount")),
     ],
@@ -208,6 +213,15 @@ def test_the_payer_of_the_fee_is_the_sender_of_the_outer_row_alone() -> None:
     assert transaction_of([TOKEN_OUT], ME).fee_payer == ""
     assert transaction_of([TOKEN_IN, row(parties(C), parties(USDT), amount="0")], ME).fee_payer == C
     assert transaction_of([row((), parties(ME))], ME).fee_payer == ""
+
+
+@pytest.mark.parametrize(("senders", "payer"), [(parties(ME), ME), (parties(ME, B), ""), (parties(f"{ME},{B}"), "")])
+def test_of_several_senders_nobody_knows_who_paid_the_fee(senders: tuple[Party, ...], payer: str) -> None:
+    assert transaction_of([row(senders, parties(A))], ME).fee_payer == payer
+
+
+def test_a_negative_fee_is_none() -> None:
+    assert transaction_of([row(parties(ME), parties(A), fee="-3")], ME).fee == ""
 
 
 @pytest.mark.parametrize(

@@ -276,10 +276,12 @@ class _ChainStream:
 
     def _take_page(self, entries: Sequence[WireHistory]) -> None:
         rows = [row for entry in entries for row in entry.transaction_list]
-        learn_units(self._context, self._chain, rows)
+        # A row of another chain is none of this listing, and its amounts prove nothing about these.
+        own = [row for row in rows if row.binance_chain_id in ("", self._chain.id)]
+        learn_units(self._context, self._chain, own)
         # A page that comes twice must not show its transactions twice.
-        fresh = (row for row in rows if not row.tx_hash or row.tx_hash not in self._released)
-        self._rows += [_row(row, self._chain) for row in fresh if row.binance_chain_id in ("", self._chain.id)]
+        fresh = (row for row in own if not row.tx_hash or row.tx_hash not in self._released)
+        self._rows += [_row(row, self._chain) for row in fresh]
         self._cursor = next_cursor(entries)
         if self._cursor in self._seen_cursors:
             self._scan.repeated.append(self._chain.id)

@@ -12,7 +12,7 @@ from .addresses import same_address
 from .chain_text import clean
 from .holdings import NATIVE, asset_of
 from .known_tokens import clean_symbol
-from .money import BadNumber, parse_amount, plain
+from .money import BadNumber, parse_amount, plain, total
 
 Direction = Literal["in", "out", "self", "both", "other"]
 Status = Literal["success", "failed", "pending", "unknown"]
@@ -153,7 +153,7 @@ def transaction_of(rows: Sequence[Row], address: str) -> Transaction:
         direction=_overall(movement.direction for movement in kept),
         movements=tuple(kept),
         fee=fee,
-        fee_payer=shown_parties(party.address for party in outer.senders) if outer else "",
+        fee_payer=_only_address(outer.senders) if outer else "",
         flags=tuple(flags),
     )
 
@@ -167,6 +167,12 @@ def _status_of_rows(rows: Sequence[Row]) -> tuple[Status, Sequence[Row]]:
     statuses = {status_of(row.status) for row in deciding}
     status: Status = statuses.pop() if len(statuses) == 1 else "unknown"
     return status, rows if status == "failed" else told
+
+
+def _only_address(parties: Sequence[Party]) -> str:
+    """The address of the one party; `""` where there are several, for then nobody knows whose the fee was."""
+    addresses = set(_addresses(party.address for party in parties))
+    return shown_parties(addresses) if len(addresses) == 1 else ""
 
 
 def is_party(parties: Iterable[Party], address: str) -> bool:
@@ -184,6 +190,8 @@ def _movement(row: Row, address: str) -> Movement:
     elif received:
         direction = "in"
     amount, field = _amount(row, address, direction)
+    if (number := _number(amount)) is not None and number < 0:
+        amount = ""
     symbol = clean_symbol(row.chain, row.asset, row.symbol)
     others = row.senders if direction == "in" else row.receivers
     parties = tuple(_addresses(party.address for party in others))
@@ -197,11 +205,21 @@ def _amount(row: Row, address: str, direction: Direction) -> tuple[str, AmountFi
         "in": (row.receivers, "to.amount"),
     }
     parties, field = sides.get(direction, ((), "amount"))
-    if len(parties) > 1 or not row.amount.strip():
-        shares = [party.amount for party in parties if is_party([party], address) and party.amount.strip()]
-        if len(shares) == 1:
-            return shares[0].strip(), field
+    shares = [party.amount.strip() for party in parties if is_party([party], address)]
+    if len(parties) > 1:
+        # The row's own amount is that of all of them.
+        return _sum_of(shares), field
+    if not row.amount.strip() and shares:
+        return shares[0], field
     return row.amount.strip(), "amount"
+
+
+def _sum_of(shares: Sequence[str]) -> str:
+    """The sum of amounts in one unit, `""` where one of them is not known."""
+    amounts = [_number(share) for share in shares]
+    if len(shares) == 1 or None in amounts:
+        return shares[0] if len(shares) == 1 else ""
+    return plain(total(amount for amount in amounts if amount is not None))
 
 
 def _overall(directions: Iterable[Direction]) -> Direction:
@@ -237,23 +255,21 @@ def _addresses(texts: Iterable[str]) -> list[str]:
 
 def amount_of(movement: Movement) -> Decimal | None:
     """The number that stands in a movement, in whatever unit; None where there is none, which is not zero."""
-    try:
-        return parse_amount(movement.amount)
-    except BadNumber:
-        return None
+    return _number(movement.amount)
 
 
 def _is_zero(amount: str) -> bool:
-    try:
-        return parse_amount(amount) == 0
-    except BadNumber:
-        return False
+    return _number(amount) == 0
 
 
 def readable(amount: str) -> str:
-    """The number of an upstream text, plainly written; "" where it holds none."""
+    """The number of an upstream text, plainly written; "" where it holds none: no amount and no fee is negative."""
+    value = _number(amount)
+    return "" if value is None or value < 0 else plain(value)
+
+
+def _number(text: str) -> Decimal | None:
     try:
-        value = parse_amount(amount)
+        return parse_amount(text)
     except BadNumber:
-        return ""
-    return "" if value is None else plain(value)
+        return None

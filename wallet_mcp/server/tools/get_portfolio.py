@@ -191,7 +191,9 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         if shown < len(rows):
             reasons.append(f"only {shown} of the {len(rows)} holdings asked for fit into one answer")
         if following < count:
-            reasons.append(f"{count - following} more holdings follow")
+            # Where `next` first asks for what failed, this tells how the list itself goes on.
+            where = f" (this call with offset {following})" if collected.failures else ""
+            reasons.append(f"{count - following} more holdings follow{where}")
         common = context.common(
             incomplete_because=listed(reasons),
             next_call=_next(arguments, address.text, chains, collected, following if following < count else None),

@@ -32,7 +32,7 @@ from wallet_mcp.wallet.addresses import TxHash
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.history import Status, readable, shown_parties, status_of
 from wallet_mcp.wallet.holdings import NATIVE, asset_of
-from wallet_mcp.wallet.known_tokens import clean_symbol, is_well_known
+from wallet_mcp.wallet.known_tokens import clean_symbol, is_coin_symbol, is_well_known
 from wallet_mcp.wallet.money import plain, scale, total
 from wallet_mcp.wallet.times import iso_s
 from wallet_mcp.wallet.units import AmountSample
@@ -185,11 +185,12 @@ def _movements(context: ToolContext, chain: Chain, row: WireDetail, status: Stat
     found: list[Transfer] = []
     senders = ",".join(party.address for party in row.from_details)
     asset = (NATIVE, "") if _is_of_coin(row, chain) else ("", row.symbol)
+    named = is_coin_symbol(chain, row.symbol)
     for receiver in row.to_details or (WireDetailParty(),):
         # With a token transfer upstream may put the token's amount and symbol into the outer fields.
         if receiver.amount and (asset[0] or not row.token_transfer_details):
             found += _transfer(context, chain, "detail.to.amount", senders, receiver.address, receiver.amount, *asset)
-        elif not receiver.amount and len(row.to_details) < 2 and not row.token_transfer_details:
+        elif not receiver.amount and len(row.to_details) < 2 and (named or not row.token_transfer_details):
             found += _transfer(context, chain, "detail.amount", senders, receiver.address, row.amount, *asset)
     for inner in row.internal_transaction_details:
         flags = (FAILED_PART,) if status != "failed" and status_of(inner.tx_status) == "failed" else ()
@@ -285,7 +286,7 @@ def _learn_units(context: ToolContext, chain: Chain, row: WireDetail) -> None:
     tokens = [transfer.amount for transfer in row.token_transfer_details]
     units.learn("detail.token", [AmountSample(amount, chain.id) for amount in tokens])
     # Beside a token transfer the outer fields may tell the token's amount: only a named coin is surely one.
-    native = row.symbol.strip() == chain.native_symbol if tokens else _is_of_coin(row, chain)
+    native = is_coin_symbol(chain, row.symbol) if tokens else _is_of_coin(row, chain)
     if native or not tokens:
         received = [party.amount for party in row.to_details]
         units.learn("detail.to.amount", [AmountSample(amount, chain.id, native) for amount in received])
@@ -297,7 +298,7 @@ def _learn_units(context: ToolContext, chain: Chain, row: WireDetail) -> None:
 
 def _is_of_coin(row: WireDetail, chain: Chain) -> bool:
     """Whether the outer amount is one of the chain's coin; its symbol is all that can tell."""
-    return row.symbol.strip() in ("", chain.native_symbol)
+    return not row.symbol.strip() or is_coin_symbol(chain, row.symbol)
 
 
 def render(output: Output) -> list[str]:

@@ -57,6 +57,10 @@ class Output(WalletOutput):
     honeypot_checked: bool
 
 
+_SHORTER = (96, 72, 48, 36, 24, 12, 6, 4, 3, 2, 1)
+"""Sizes of a shortened page: each leaves many smaller ones for a later page whose rows are longer still."""
+
+
 async def run(context: ToolContext, arguments: Input) -> Output:
     """The page asked for. Raises `ApiError`, `ArgumentProblem`."""
     api = context.api
@@ -76,14 +80,15 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     note_claims(context, shown)
     note_symbols(context, shown)
     # Upstream tells neither a total nor whether there is more: a full page may or may not be the last (§3.2).
-    full = len(rows) >= page_size_of(answer.data, arguments.page_size)
-    offset = (arguments.page - 1) * arguments.page_size
+    given = page_size_of(answer.data, arguments.page_size)
+    full = len(rows) >= given
+    offset = (arguments.page - 1) * given
 
     def page_of(count: int) -> Output:
         page, page_size, reason = arguments.page, arguments.page_size, ""
         if count < len(rows):
             # A shorter page that begins where this one does, so that the pages after it leave nothing out.
-            page_size = next(size for size in range(count, 0, -1) if offset % size == 0)
+            page_size = next(size for size in _SHORTER if size <= count and offset % size == 0)
             page = offset // page_size + 1
             reason = f"the rows are too long for {arguments.page_size} in one answer, so pages are of {page_size}"
         elif full:
