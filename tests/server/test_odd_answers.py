@@ -1,4 +1,4 @@
-"""Answers of the API that are odd but readable: nothing of them is lost, and nothing is proved by what is not asked for."""
+"""Answers of the API that are odd but readable: nothing is lost, and nothing is proved by what was not asked for."""
 
 from __future__ import annotations
 
