@@ -4,11 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from wallet_mcp.server.arguments import WITHHELD
-from wallet_mcp.server.continuation import Listing, changed_call, most_that_fit
+from wallet_mcp.server.continuation import Listing, changed_call
 from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.server.scan import Scan
 from wallet_mcp.wallet.cursor import Position
@@ -102,15 +100,3 @@ def test_a_changed_call_repeats_nothing_that_was_withheld() -> None:
     assert changed_call(CALL | {"contract": WITHHELD}, cursor=None) is None
     assert changed_call(CALL | {"chains": ["1", WITHHELD]}, cursor=None) is None
     assert changed_call(CALL | {"begin": WITHHELD}, begin=None, cursor=None) == {"address": "0xa"}
-
-
-@given(st.integers(1, 300), st.integers(0, 300))
-def test_as_many_rows_are_shown_as_fit_and_at_least_one(count: int, room: int) -> None:
-    asked: list[int] = []
-
-    def fits(rows: int) -> bool:
-        asked.append(rows)
-        return rows <= room
-
-    assert most_that_fit(count, fits) == max(1, min(count, room))
-    assert len(asked) <= 10

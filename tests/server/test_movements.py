@@ -18,7 +18,7 @@ from wallet_mcp.server.movements import (
     assets_of,
     cut,
     folds_of,
-    note_symbols,
+    symbols_shown,
     transaction_lines,
     transaction_row,
 )
@@ -191,7 +191,7 @@ def test_a_symbol_is_chain_text_unless_it_is_the_well_known_one_of_its_contract(
     movement: Movement, told: bool
 ) -> None:
     asked = context()
-    note_symbols(asked, [transaction(COIN, movement)])
+    asked.note_symbols(symbols_shown([transaction(COIN, movement)]))
     assert asked.notes == [CHAIN_TEXT_NOTICE] * told
 
 
@@ -298,7 +298,7 @@ def test_what_is_cut_keeps_order_ways_and_what_nobody_else_can_make(moves: list[
         for at, (way, contract) in enumerate(moves)
     ]
     whole = transaction(*moved)
-    found = cut(whole, lambda _: True)
+    found = cut(whole, lambda *_: True)
     assert len(found.movements) == min(len(moved), MAX_MOVEMENTS)
     assert found.more == len(moved) - len(found.movements)
     assert [each for each in moved if each in found.movements] == list(found.movements)

@@ -216,6 +216,39 @@ def test_rows_without_a_hash_are_not_one_transaction() -> None:
     assert [len(found.movements) for found in scan.transactions] == [1, 1, 1, 1]
 
 
+@pytest.mark.parametrize("size", [1, 2, 100])
+@pytest.mark.parametrize("limit", [1, 2])
+def test_rows_without_a_hash_that_are_alike_are_all_listed(size: int, limit: int) -> None:
+    history = History({"1": [row("d", 40), row("", 30), row("", 30), row("", 30), row("a", 10)]}, size=size)
+    with closing(Scanner(history)) as scanner:
+        found: list[str] = []
+        after: Position | None = None
+        for _ in range(6):
+            scan = scanner.scan(["1"], limit, after=after)
+            found += hashes(scan)
+            after = scan.consumed or after
+        assert found == ["d", "", "", "", "a"]
+
+
+PRECOMPILE = "0x" + "1010".rjust(40, "0")
+
+
+@pytest.mark.parametrize("contract", ["native", PRECOMPILE])
+def test_the_contract_that_is_the_coin_of_polygon_is_the_coin_and_told_once(contract: str) -> None:
+    history = History(
+        {
+            "137": [row("b", 20, "137"), row("b", 20, "137", PRECOMPILE), row("a", 10, "137", PRECOMPILE)],
+            "1": [row("c", 30), row("d", 5, "1", PRECOMPILE)],
+        }
+    )
+    scan = run(history, ["137"], 10, contract=contract)
+    moved = [(found.hash, [movement.contract for movement in found.movements]) for found in scan.transactions]
+    assert moved == [("b", ["native"]), ("a", ["native"])]
+    assert {query.get("tokenContractAddress") for query in history.asked} == {None}
+    both = run(history, ["137", "1"], 10, contract=contract)
+    assert hashes(both) == (["c", "b", "a"] if contract == "native" else ["b", "a", "d"])
+
+
 def test_pending_transactions_without_a_time_come_first_and_only_once() -> None:
     rows = [row("p", None), row("q", None), row("b", 20), row("a", 10)]
     with closing(Scanner(History({"1": rows}))) as scanner:

@@ -101,11 +101,11 @@ def test_what_is_flagged_says_so_and_comes_last() -> None:
 )
 def test_what_cannot_be_summed_is_counted(movement: Movement, status: str, count: int) -> None:
     found = [transaction(movement, status=status), transaction(move("in", "2000000"))]
-    told = totals_over(context(), found, BY_ID, lambda moved: moved.contract == USDT)
+    told = totals_over(context(), found, BY_ID, lambda _, moved: moved.contract == USDT)
     assert told.unsummed == count
     assert [row.in_ for row in told.rows] == ["2.000005" if (movement.amount, status) == ("5", "success") else "2"]
     assert list(told.notes()) == ["1 movement without a readable amount or status is in no total."] * count
-    both = totals_over(context(), found + found[:1], BY_ID, lambda moved: moved.contract == USDT)
+    both = totals_over(context(), found + found[:1], BY_ID, lambda _, moved: moved.contract == USDT)
     assert list(both.notes()) == ["2 movements without a readable amount or status are in no total."] * count
 
 
@@ -217,7 +217,7 @@ def test_fees_are_those_the_address_paid_by_chain() -> None:
 @pytest.mark.parametrize(("direction", "sides"), [("any", {"in", "out"}), ("in", {"in"}), ("out", {"out"})])
 def test_only_wanted_movements_are_summed(direction: str, sides: set[str]) -> None:
     found = [transaction(move("in", "5"), move("out", "3")), transaction(move("out", "3"), move("in", "5"))]
-    (row,) = totals_over(context(), found, BY_ID, lambda movement: direction in ("any", movement.direction)).rows
+    (row,) = totals_over(context(), found, BY_ID, lambda _, movement: direction in ("any", movement.direction)).rows
     expected = {"in": "0.00001", "out": "0.000006"}
     assert {side: value for side, value in row.model_dump().items() if side in expected} == {
         side: expected[side] for side in sides

@@ -12,7 +12,6 @@ from wallet_mcp.server.units import (
     UNREADABLE_NOTE,
     AmountUnits,
     amount_fields,
-    decimals_of,
     unit_notes,
 )
 from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
@@ -53,22 +52,6 @@ def test_base_units_become_coins_to_the_last_digit(raw: int, decimals: int) -> N
     assert amount_fields(str(raw), "base", decimals)["amount"] == expected
     assert amount_fields(str(raw), "undecided", decimals)["amount_if_base_units"] == expected
     assert Fraction(expected) * 10**decimals == raw
-
-
-@pytest.mark.parametrize(
-    ("chain", "contract", "decimals"),
-    [
-        (ETHEREUM, "native", 18),
-        (SOLANA, "native", 9),
-        (NEW, "native", None),
-        (ETHEREUM, "0xdac17f958d2ee523a2206206994597c13d831ec7", 6),
-        (ETHEREUM, "0x" + "1" * 40, None),
-        (SOLANA, "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", 6),
-        (ETHEREUM, "", None),
-    ],
-)
-def test_decimals_are_known_of_coins_and_well_known_tokens(chain: Chain, contract: str, decimals: int | None) -> None:
-    assert decimals_of(chain, contract) == decimals
 
 
 def test_each_field_learns_for_itself_and_forgets_nothing() -> None:

@@ -94,6 +94,33 @@ def test_a_movement_of_no_coins_is_left_out_beside_others(amount: str) -> None:
     assert [m.symbol for m in transaction_of([empty], ME).movements] == ["ETH"]
 
 
+@pytest.mark.parametrize(
+    ("repeats", "contracts"),
+    [
+        ([("out", "5", A)], ["native"]),
+        ([("out", "5.0", A)], ["native"]),
+        ([("out", "5", A), ("out", "5", A)], ["native", "native"]),
+        ([("out", "4", A)], ["native", "native"]),
+        ([("in", "5", A)], ["native", "native"]),
+        ([("out", "5", B)], ["native", "native"]),
+    ],
+)
+def test_a_token_transfer_that_tells_the_coins_over_again_is_left_out(
+    repeats: list[tuple[str, str, str]], contracts: list[str]
+) -> None:
+    coin = row(parties(ME), parties(A), chain="137")
+    again = [
+        token(
+            *((parties(ME), parties(other)) if way == "out" else (parties(other), parties(ME))),
+            chain="137",
+            contract="0x" + "1010".rjust(40, "0"),
+            amount=amount,
+        )
+        for way, amount, other in repeats
+    ]
+    assert [moved.contract for moved in transaction_of([coin, *again], ME).movements] == contracts
+
+
 def test_a_token_transfer_of_nothing_stays_for_it_is_how_poison_looks() -> None:
     found = transaction_of([OUT, token(parties(ME), parties(C), amount="0")], ME)
     assert [m.symbol for m in found.movements] == ["ETH", "USDT"]

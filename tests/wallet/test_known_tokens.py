@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wallet_mcp.wallet.addresses import parse_address, to_checksum
-from wallet_mcp.wallet.chains import KNOWN_CHAINS
+from wallet_mcp.wallet.chains import KNOWN_CHAINS, NATIVE
 from wallet_mcp.wallet.known_tokens import (
     _BY_NAME,
-    NATIVE,
     KnownToken,
     clean_symbol,
     imitates,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet_mcp.wallet.holdings import NATIVE, Holding
+from wallet_mcp.wallet.chains import NATIVE
+from wallet_mcp.wallet.holdings import Holding
 from wallet_mcp.wallet.portfolio import Dominant, Group, Portfolio, portfolio_of, value_order, worth
 
 USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
@@ -44,6 +45,7 @@ def test_each_holding_counts_where_it_belongs() -> None:
         listed=(coin, big),
         below_minimum=Group(1, Decimal("0.5")),
         unpriced=Group(1, None),
+        unclear=0,
         risk=Group(2, Decimal(900)),
         dominant=None,
     )
@@ -107,12 +109,29 @@ def test_the_minimum_itself_is_listed(minimum: str, count: int) -> None:
         (holding(balance=None, raw=0, price=None), 0),
         (holding(balance=None, raw=5, price=None), 1),
         (holding(balance=None, raw=None, price=None), 1),
-        (holding(balance="0", raw=5, price=None), 0),
+        (holding(balance="0", raw=5, price=None), 1),
+        (holding(balance="0", raw=5, risk=True), 2),
     ],
 )
 def test_a_holding_of_nothing_is_in_no_group(nothing: Holding, counted: int) -> None:
     found = made(nothing, minimum="0", risk=True)
     assert found.unpriced.count + found.risk.count + len(found.listed) == counted
+
+
+@pytest.mark.parametrize(
+    ("found", "unpriced", "unclear"),
+    [
+        (holding("2"), 0, 0),
+        (holding(None), 1, 0),
+        (holding("2", balance=None), 1, 1),
+        (holding("2", balance="0", raw=5), 1, 1),
+        (holding("2", balance=None, risk=True), 0, 0),
+    ],
+)
+def test_a_price_without_an_amount_is_counted_as_unclear(found: Holding, unpriced: int, unclear: int) -> None:
+    told = made(found, minimum="0")
+    assert (told.unpriced.count, told.unclear) == (unpriced, unclear)
+    assert told.total_usd == (None if unpriced else 2 if not found.risk else 0)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +157,7 @@ def test_only_an_unknown_token_of_more_than_half_is_dominant(
 def test_nothing_is_a_portfolio_too() -> None:
     nothing = Group(0, None)
     zero = Decimal(0)
-    assert made() == Portfolio(zero, (("1", None), ("56", None)), (), nothing, nothing, nothing, None)
+    assert made() == Portfolio(zero, (("1", None), ("56", None)), (), nothing, nothing, 0, nothing, None)
 
 
 NUMBERS = st.one_of(

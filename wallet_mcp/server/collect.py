@@ -72,7 +72,7 @@ async def _collect_chain(
     chains: int,
 ) -> None:
     seen: set[str] = set()
-    coins: set[str] = set()
+    coins: dict[str, Holding] = {}
     until = context.deadline - _RESERVE_S
     page = 0
     while True:
@@ -96,7 +96,7 @@ async def _collect_chain(
             await collected.tell(context, chain, 1, chains)
             return
         context.provenance.take(answer)
-        coins |= coin_spellings(answer.data.token_assets, found)
+        coins = coin_spellings(answer.data.token_assets, found) | coins
         note_coin_twice(context, chain, coins)
         collected.read += 1
         full = len(answer.data.token_assets) >= page_size_of(answer.data, PAGE_SIZE)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from wallet_mcp.server.guidance import CallContext
-from wallet_mcp.server.output import NextCall, Provenance
+from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, Provenance
 from wallet_mcp.server.problems import SetupProblem
 from wallet_mcp.server.units import AmountUnits
 from wallet_mcp.settings import Settings
+from wallet_mcp.wallet.known_tokens import is_well_known
 from wallet_mcp.wallet_api.cache import SingleFlight
 from wallet_mcp.wallet_api.endpoints import WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
@@ -110,6 +111,11 @@ class ToolContext:
         """Add a sentence to the answer, once."""
         if text not in self.notes:
             self.notes.append(text)
+
+    def note_symbols(self, shown: Iterable[tuple[str, str, str]]) -> None:
+        """Warn of chain text where a shown symbol is not the well-known one of its chain and contract."""
+        if any(symbol and not is_well_known(chain, contract, symbol) for chain, contract, symbol in shown):
+            self.note(CHAIN_TEXT_NOTICE)
 
 
 def setup_problem(settings: Settings) -> SetupProblem:

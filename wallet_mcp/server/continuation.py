@@ -1,8 +1,8 @@
-"""How a listing goes on: how much an answer holds, the cursor of a question, the calls that follow or mend."""
+"""How a listing goes on: the cursor of a question, the calls that follow, and those that mend a question."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,16 +10,9 @@ from wallet_mcp.server.arguments import WITHHELD, shown
 from wallet_mcp.server.output import NextCall, listed
 from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.server.scan import Scan
-from wallet_mcp.wallet.chains import Chain
+from wallet_mcp.wallet.chains import NATIVE, Chain
 from wallet_mcp.wallet.cursor import BadCursor, Position, decode_cursor, encode_cursor, question_digest
-from wallet_mcp.wallet.holdings import NATIVE
 from wallet_mcp.wallet.known_tokens import tokens_by_symbol
-
-LONGEST: Final = 10_000
-"""Characters of an answer whose caller asked for no size, as text and as compact JSON: fewer than that."""
-
-LONGEST_ASKED: Final = 25_000
-"""The same where the caller asked for a number of rows."""
 
 _CONTRACTS_SHOWN: Final = 4
 _EVERY_CHAIN = ("every chain",)
@@ -78,20 +71,6 @@ class Listing:
 
     def _digest(self, chains: Collection[str] | None) -> bytes:
         return question_digest([*self.filters, *(_EVERY_CHAIN if chains is None else sorted(chains))])
-
-
-def most_that_fit(count: int, fits: Callable[[int], bool]) -> int:
-    """The largest number up to `count` that fits, or 1 where none does; what is more is taken to be longer."""
-    if count <= 1 or fits(count):
-        return count
-    least, most = 1, count - 1
-    while least < most:
-        middle = (least + most + 1) // 2
-        if fits(middle):
-            least = middle
-        else:
-            most = middle - 1
-    return least
 
 
 def refuse_symbol(text: str, chains: Sequence[Chain], call: Mapping[str, object]) -> None:

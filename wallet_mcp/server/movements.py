@@ -9,23 +9,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import MISSING, Field
 
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, Part
+from wallet_mcp.server.length import leading
+from wallet_mcp.server.output import Part
 from wallet_mcp.server.parties import Assets, Parties, common_counterparties, parties_of
-from wallet_mcp.server.units import amount_fields, decimals_of
+from wallet_mcp.server.units import amount_fields
 from wallet_mcp.wallet.addresses import same_address
-from wallet_mcp.wallet.chains import Chain
+from wallet_mcp.wallet.assets import decimals_of, is_known, symbol_of
+from wallet_mcp.wallet.chains import NATIVE, Chain
 from wallet_mcp.wallet.history import FAILED_INTERNAL, Direction, Movement, Status, Transaction, first_parties
-from wallet_mcp.wallet.holdings import NATIVE
-from wallet_mcp.wallet.known_tokens import is_well_known, known_token
 from wallet_mcp.wallet.labels import Labels
 from wallet_mcp.wallet.times import iso_s
-
-T = TypeVar("T")
 
 _IN_ONE_LINE = 4
 FAILED_NOTE = "A failed transaction moved nothing but its fee: its movements are what it tried."
@@ -116,7 +114,7 @@ class Folds:
         return UsualRow.model_validate(fields) if fields else None
 
 
-def cut(found: Transaction, wanted: Callable[[Movement], bool]) -> Transaction:
+def cut(found: Transaction, wanted: Callable[[Transaction, Movement], bool]) -> Transaction:
     """The transaction with no more movements than a list shows, in their order.
 
     What was asked for comes before the rest, the asked address's own before those of others, coins and well-known
@@ -128,28 +126,13 @@ def cut(found: Transaction, wanted: Callable[[Movement], bool]) -> Transaction:
     def worth(at: int) -> tuple[bool, bool, bool, bool]:
         each = moved[at]
         known = is_known(found.chain, each.contract)
-        return at not in leaders, not wanted(each), each.direction == "other", not known
+        return at not in leaders, not wanted(found, each), each.direction == "other", not known
 
     order = sorted(range(len(moved)), key=worth)
     shown = order[: leading(order, MAX_MOVEMENTS, _MOVEMENTS_LENGTH, lambda at: _length(moved[at]))]
     if len(shown) == len(moved):
         return found
     return replace(found, movements=tuple(moved[at] for at in sorted(shown)), more=len(moved) - len(shown))
-
-
-def is_known(chain: str, contract: str) -> bool:
-    """Whether an asset is a chain's coin or a well-known token: what nobody else can issue."""
-    return contract == NATIVE or known_token(chain, contract) is not None
-
-
-def leading(rows: Sequence[T], most: int, length: int, measure: Callable[[T], int]) -> int:
-    """How many rows from the first on are shown: at most so many, of at most this length together, yet always one."""
-    taken = 0
-    for count, row in enumerate(rows[:most]):
-        taken += measure(row)
-        if count and taken > length:
-            return count
-    return min(most, len(rows))
 
 
 def _length(movement: Movement) -> int:
@@ -183,17 +166,11 @@ def assets_of(transactions: Iterable[Transaction], chains: Mapping[str, Chain]) 
     return assets
 
 
-def note_symbols(context: ToolContext, shown: Iterable[Transaction]) -> None:
-    """Warn of chain text where these show any: a symbol that is not the well-known one of its contract."""
+def symbols_shown(shown: Iterable[Transaction]) -> Iterator[tuple[str, str, str]]:
+    """Chain, contract and symbol of each movement of these."""
     for transaction in shown:
         for movement in transaction.movements:
-            if movement.symbol and not is_well_known(transaction.chain, movement.contract, movement.symbol):
-                context.note(CHAIN_TEXT_NOTICE)
-
-
-def symbol_of(symbol: str, contract: str, chain: Chain) -> str:
-    """The symbol to show: upstream's, or the coin's own where upstream gave none."""
-    return symbol or (chain.native_symbol or "" if contract == NATIVE else "")
+            yield transaction.chain, movement.contract, movement.symbol
 
 
 def transaction_row(
@@ -264,7 +241,7 @@ def asset_fields(
 ) -> dict[str, Any]:
     """The fields of an amount and its asset; `amount_field` is the endpoint and field that it was read from."""
     unit = context.services.units.unit(amount_field, context.settings.tx_amount_unit)
-    fields: dict[str, Any] = dict(amount_fields(amount, unit, decimals_of(chain, contract)))
+    fields: dict[str, Any] = dict(amount_fields(amount, unit, decimals_of(chain.id, contract)))
     fields["symbol"] = symbol_of(symbol, contract, chain)
     if contract:
         fields["contract"] = contract

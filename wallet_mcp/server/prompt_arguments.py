@@ -15,8 +15,7 @@ from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.server.resolve import check_family, find_chain_in, is_symbol
 from wallet_mcp.server.token_filter import TOKEN_RULE
 from wallet_mcp.wallet.addresses import AddressRefused, parse_address, parse_contract, parse_tx_hash
-from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain, chain_from_listing
-from wallet_mcp.wallet.holdings import NATIVE
+from wallet_mcp.wallet.chains import KNOWN_CHAINS, NATIVE, Chain, chain_from_listing
 from wallet_mcp.wallet.labels import Labels
 from wallet_mcp.wallet.times import BadTime, months_before, parse_time
 

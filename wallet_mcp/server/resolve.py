@@ -10,9 +10,11 @@ from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import listed
 from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.wallet.addresses import Address, AddressRefused, TxHash, parse_address, parse_contract, parse_tx_hash
+from wallet_mcp.wallet.assets import asset_of
 from wallet_mcp.wallet.chain_text import SYMBOL_LIMIT, clean
 from wallet_mcp.wallet.chains import (
     KNOWN_CHAINS,
+    NATIVE,
     Chain,
     ChainUnresolved,
     Family,
@@ -20,7 +22,6 @@ from wallet_mcp.wallet.chains import (
     chains_of_family,
     resolve_chain,
 )
-from wallet_mcp.wallet.holdings import NATIVE, asset_of
 from wallet_mcp.wallet_api.answers import Answer
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import WireChain

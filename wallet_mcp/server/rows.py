@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Annotated, Final, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated
 
 from pydantic import MISSING, Field
 
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, Part, ToolOutput
-from wallet_mcp.server.text import compact
-from wallet_mcp.wallet.chains import Chain
-from wallet_mcp.wallet.holdings import NATIVE, Holding, asset_of, read_holding
-from wallet_mcp.wallet.known_tokens import is_well_known
+from wallet_mcp.server.output import Part, listed
+from wallet_mcp.wallet.assets import asset_of, symbol_of
+from wallet_mcp.wallet.chains import NATIVE, Chain
+from wallet_mcp.wallet.holdings import AMOUNTS_DISAGREE, Holding, read_holding
 from wallet_mcp.wallet.money import plain
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import WireToken
-
-LONGEST_ANSWER: Final = 10_000
-"""Characters that an answer stays under, as text and as compact JSON, where the question names no size."""
-
-LONGEST_PAGE: Final = 25_000
-"""The same for an answer to a question that asks for many rows."""
 
 VALUE_USD = "to a millionth; absent: unpriced"
 """What the schemas say of a value; it is rounded by `money.usd_value`."""
@@ -37,8 +30,6 @@ COLUMNS = (
     "risk_flagged",
     "flags",
 )
-
-O = TypeVar("O", bound=ToolOutput)  # noqa: E741
 
 
 class TokenRow(Part):
@@ -70,39 +61,30 @@ def holding_of(row: WireToken, chain: Chain) -> Holding:
     )
 
 
-def fitted(count: int, answer: Callable[[int], O], render: Callable[[O], list[str]], longest: int) -> O:
-    """The answer with the most of its first `count` rows that stay under `longest` characters, at least one.
-
-    `answer` makes it of so many rows. Chain text is as long as whoever wrote it likes: what fits is measured.
-    """
-    while True:
-        output = answer(count)
-        size = max(len("\n".join(render(output))), len(compact(output.model_dump(mode="json"))))
-        if size < longest or count <= 1:
-            return output
-        # Never below what fits: what does not depend on the rows is counted as if it did.
-        count = max(1, min(count - 1, count * longest // size))
+def coin_spellings(rows: Iterable[WireToken], holdings: Iterable[Holding]) -> dict[str, Holding]:
+    """The coin of the rows' chain by how it is named: as such, or by a contract that is the coin over again."""
+    found: dict[str, Holding] = {}
+    for row, holding in zip(rows, holdings, strict=True):
+        if holding.contract == NATIVE:
+            found.setdefault(asset_of(row.token_contract_address), holding)
+    return found
 
 
-def coin_spellings(rows: Iterable[WireToken], holdings: Iterable[Holding]) -> set[str]:
-    """How the rows name the coin of their chain: as such, or by a contract that is the coin over again."""
-    pairs = zip(rows, holdings, strict=True)
-    return {asset_of(row.token_contract_address) for row, holding in pairs if holding.contract == NATIVE}
-
-
-def note_coin_twice(context: ToolContext, chain: Chain, spellings: set[str]) -> None:
+def note_coin_twice(context: ToolContext, chain: Chain, spellings: Mapping[str, Holding]) -> None:
     """Say that the coin of a chain was listed as such and under a contract, if it was."""
-    if len(spellings) > 1:
-        context.note(
-            f"The API lists the coin of {chain.name} twice, once under a contract: it is one balance, counted once."
-        )
+    if len(spellings) < 2:
+        return
+    told = dict.fromkeys("unknown" if one.balance is None else plain(one.balance) for one in spellings.values())
+    twice = f"The API lists the coin of {chain.name} twice, once under a contract"
+    if len(told) == 1:
+        context.note(f"{twice}: it is one balance, counted once.")
+    else:
+        context.note(f"{twice}, with different balances ({listed(list(told))}): the first is counted, one is wrong.")
 
 
-def note_symbols(context: ToolContext, shown: Iterable[Holding]) -> None:
-    """Warn of chain text where the answer shows any: a symbol that is not the well-known one of its contract."""
-    for holding in shown:
-        if holding.symbol and not is_well_known(holding.chain, holding.contract, holding.symbol):
-            context.note(CHAIN_TEXT_NOTICE)
+def symbols_shown(shown: Iterable[Holding]) -> Iterator[tuple[str, str, str]]:
+    """Chain, contract and symbol of each of these."""
+    return ((holding.chain, holding.contract, holding.symbol) for holding in shown)
 
 
 def note_claims(context: ToolContext, shown: Iterable[Holding]) -> None:
@@ -113,14 +95,13 @@ def note_claims(context: ToolContext, shown: Iterable[Holding]) -> None:
 
 def token_fields(holding: Holding, chain: Chain) -> dict[str, object]:
     """The fields of a token row, those that are known."""
-    symbol = holding.symbol
-    if not symbol and holding.contract == NATIVE:
-        symbol = chain.native_symbol or ""
+    symbol = symbol_of(holding.symbol, holding.contract, chain)
     fields: dict[str, object] = {"contract": holding.contract, "symbol": symbol}
     amounts = {"balance": holding.balance, "price_usd": holding.price_usd, "value_usd": holding.value_usd}
     fields |= {name: plain(amount) for name, amount in amounts.items() if amount is not None}
     # With decimals the raw balance is the balance once more; without them it is all that is certain.
-    if holding.decimals is None and (holding.raw or (holding.raw is not None and holding.balance is None)):
+    told_apart = holding.balance is None or AMOUNTS_DISAGREE in holding.flags
+    if holding.decimals is None and (holding.raw or (holding.raw is not None and told_apart)):
         fields["raw_balance"] = str(holding.raw)
     if holding.decimals is not None:
         fields["decimals"] = holding.decimals

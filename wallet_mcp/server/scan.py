@@ -8,18 +8,19 @@ all that a cursor needs to hold. What is given never reaches beyond what has bee
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
 
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.wallet.chains import Chain
+from wallet_mcp.wallet.assets import asset_of, asset_on
+from wallet_mcp.wallet.chains import NATIVE, Chain
 from wallet_mcp.wallet.cursor import Position
 from wallet_mcp.wallet.history import INTERNAL, UNTIMED_MS, Party, Row, Transaction, status_of, transaction_of
-from wallet_mcp.wallet.holdings import NATIVE, asset_of
 from wallet_mcp.wallet.units import AmountSample
+from wallet_mcp.wallet_api.answers import Answer
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import WireHistory, WireTransaction
 
@@ -52,6 +53,26 @@ class Question:
         if self.after is None or -self.after[0] >= UNTIMED_MS:
             return self.end_ms
         return -self.after[0] if self.end_ms is None else min(self.end_ms, -self.after[0])
+
+    def asset(self, chain: str) -> str:
+        """The contract as rows of a chain name it, which may be the coin of that chain alone; `""` for everything."""
+        return asset_on(chain, self.contract) if self.contract else ""
+
+    async def page(
+        self, context: ToolContext, chains: Sequence[Chain], limit: int, cursor: str = ""
+    ) -> Answer[tuple[WireHistory, ...]]:
+        """A page of the chains' rows from upstream, which has no filter for coins alone. Raises `ApiError`."""
+        asset = self.asset(chains[0].id)
+        return await context.api.transactions(
+            self.address,
+            [chain.id for chain in chains],
+            contract="" if asset == NATIVE else asset,
+            begin_ms=self.begin_ms,
+            end_ms=self.last_ms,
+            cursor=cursor,
+            limit=limit,
+            deadline=context.deadline,
+        )
 
 
 @dataclass(slots=True)
@@ -150,18 +171,11 @@ async def _first_pages(
     answer is only taken when there is one entry per chain and those without rows are finished.
     """
     now = asyncio.get_running_loop().time()
-    if len(chains) < 2 or now < context.services.joint_history_from or not budget.take():
+    one_asset = len({question.asset(chain.id) for chain in chains}) == 1
+    if len(chains) < 2 or not one_asset or now < context.services.joint_history_from or not budget.take():
         return
     try:
-        answer = await context.api.transactions(
-            question.address,
-            [chain.id for chain in chains],
-            contract="" if question.contract == NATIVE else question.contract,
-            begin_ms=question.begin_ms,
-            end_ms=question.last_ms,
-            limit=page,
-            deadline=context.deadline,
-        )
+        answer = await question.page(context, chains, page)
     except ApiError as error:
         if error.concerns_every_call:
             raise
@@ -221,13 +235,13 @@ class _ChainStream:
         self.read_to = question.after or _TOP
         self.chain = chain
         self._context = context
-        self._chain = chain
         self._question = question
         self._page = page
         self._budget = budget
         self._scan = scan
         self._rows: list[Row] = []
         self._released: set[str] = set()
+        self._alike: Counter[Position] = Counter()
         self._cursor = ""
         self._seen_cursors: set[str] = set()
         self._began = False
@@ -235,7 +249,7 @@ class _ChainStream:
 
     async def prepare(self) -> None:
         """Read pages until a transaction is whole, the chain ends or fails, or the budget is spent."""
-        while not self.ready and not self._ended and self._chain.id not in self._scan.interruptions:
+        while not self.ready and not self._ended and self.chain.id not in self._scan.interruptions:
             try:
                 if self._budget.take():
                     await self._read_page()
@@ -246,9 +260,9 @@ class _ChainStream:
                     raise ApiError(code="timeout", received="no time was left to ask", attempts=0)
             except ApiError as error:
                 if self._began:
-                    self._scan.interruptions[self._chain.id] = error
+                    self._scan.interruptions[self.chain.id] = error
                     return
-                self._scan.failures[self._chain.id] = error
+                self._scan.failures[self.chain.id] = error
                 self._ended = True
             self._began = True
             self._release()
@@ -260,31 +274,21 @@ class _ChainStream:
         self._release()
 
     async def _read_page(self) -> None:
-        question = self._question
-        answer = await self._context.api.transactions(
-            question.address,
-            [self._chain.id],
-            contract="" if question.contract == NATIVE else question.contract,
-            begin_ms=question.begin_ms,
-            end_ms=question.last_ms,
-            cursor=self._cursor,
-            limit=self._page,
-            deadline=self._context.deadline,
-        )
+        answer = await self._question.page(self._context, [self.chain], self._page, self._cursor)
         self._context.provenance.take(answer)
         self._take_page(answer.data)
 
     def _take_page(self, entries: Sequence[WireHistory]) -> None:
         rows = [row for entry in entries for row in entry.transaction_list]
         # A row of another chain is none of this listing, and its amounts prove nothing about these.
-        own = [row for row in rows if row.binance_chain_id in ("", self._chain.id)]
-        learn_units(self._context, self._chain, own)
+        own = [row for row in rows if row.binance_chain_id in ("", self.chain.id)]
+        learn_units(self._context, self.chain, own)
         # A page that comes twice must not show its transactions twice.
         fresh = (row for row in own if not row.tx_hash or row.tx_hash not in self._released)
-        self._rows += [_row(row, self._chain) for row in fresh]
+        self._rows += [_row(row, self.chain) for row in fresh]
         self._cursor = next_cursor(entries)
         if self._cursor in self._seen_cursors:
-            self._scan.repeated.append(self._chain.id)
+            self._scan.repeated.append(self.chain.id)
             self._cursor = ""
         self._seen_cursors.add(self._cursor)
         self._ended = not self._cursor or not rows
@@ -306,10 +310,19 @@ class _ChainStream:
             else:
                 self._rows += rows
         self.read_to = _BOTTOM if self._ended else max(self.read_to, (-oldest, _NO_DIGEST))
-        found = [transaction_of(rows, self._question.address) for rows in whole if self._asked_for(rows)]
+        found = [self._transaction(rows) for rows in whole if self._asked_for(rows)]
         self.ready.extend(sorted(found, key=lambda transaction: transaction.position))
         while self.ready and self._question.after is not None and self.ready[0].position <= self._question.after:
             self.ready.popleft()
+
+    def _transaction(self, rows: list[Row]) -> Transaction:
+        found = transaction_of(rows, self._question.address)
+        if found.hash:
+            return found
+        # Their order is upstream's, which begins anew with all of that millisecond wherever a cursor goes on.
+        alike = self._alike[found.position]
+        self._alike[found.position] += 1
+        return replace(found, ordinal=alike)
 
     def _asked_for(self, rows: list[Row]) -> bool:
         """Whether a transaction is within the question, whatever upstream made of its parameters."""
@@ -319,7 +332,7 @@ class _ChainStream:
             return False
         if not question.contract:
             return True
-        return any(row.asset == question.contract for row in rows)
+        return any(row.asset == question.asset(row.chain) for row in rows)
 
 
 def next_cursor(entries: Sequence[WireHistory]) -> str:

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import MISSING, Field
 
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.movements import is_known, leading, symbol_of
+from wallet_mcp.server.length import leading
 from wallet_mcp.server.output import Part
 from wallet_mcp.server.text import compact, table
-from wallet_mcp.server.units import amount_fields, decimals_of
+from wallet_mcp.server.units import amount_fields, told
+from wallet_mcp.wallet.assets import decimals_of, is_known, symbol_of
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.flows import Flow, FlowTotal, fees_paid, totals_of
 from wallet_mcp.wallet.history import Movement, Transaction, amount_of
@@ -94,7 +95,7 @@ def totals_over(
     context: ToolContext,
     found: Iterable[Transaction],
     chains: Mapping[str, Chain],
-    wanted: Callable[[Movement], bool] = lambda _movement: True,
+    wanted: Callable[[Transaction, Movement], bool] = lambda _found, _movement: True,
 ) -> Totals:
     """The totals of successful transactions; transfers of nothing and to oneself are in none.
 
@@ -105,7 +106,7 @@ def totals_over(
     unsummed = 0
     for transaction in found:
         for movement in transaction.movements:
-            if transaction.status not in ("success", "unknown") or not wanted(movement):
+            if transaction.status not in ("success", "unknown") or not wanted(transaction, movement):
                 continue
             if movement.direction not in ("in", "out") or amount_of(movement) == 0:
                 continue
@@ -164,7 +165,7 @@ def unclear_fee_rows(found: Sequence[Transaction], chains: Mapping[str, Chain]) 
 
 
 def _flow(context: ToolContext, movement: Movement, chain: Chain) -> Flow | None:
-    decimals = decimals_of(chain, movement.contract)
+    decimals = decimals_of(chain.id, movement.contract)
     unit = context.services.units.unit(f"transactions.{movement.amount_field}", context.settings.tx_amount_unit)
     fields = amount_fields(movement.amount, unit, decimals)
     if not fields:
@@ -191,7 +192,7 @@ def coins_of(context: ToolContext, movement: Movement, chain: Chain) -> Decimal 
     For comparing alone: an answer tells in which unit an amount is.
     """
     unit = context.services.units.unit(f"transactions.{movement.amount_field}", context.settings.tx_amount_unit)
-    amount, decimals = amount_of(movement), decimals_of(chain, movement.contract)
+    amount, decimals = amount_of(movement), decimals_of(chain.id, movement.contract)
     whole = amount is not None and amount == amount.to_integral_value()
     if amount is None or decimals is None or unit == "scaled" or not (whole or unit == "base"):
         return amount
@@ -206,12 +207,9 @@ def _total_fields(total: FlowTotal) -> dict[str, Any]:
         "unit": total.unit,
     }
     for name, amount in (("in", total.incoming), ("out", total.outgoing)):
-        if not amount:
-            continue
-        fields[name if total.unit == "coins" else f"{name}_raw"] = plain(amount)
-        whole = amount == amount.to_integral_value()
-        if total.unit == "undecided" and total.decimals is not None and whole:
-            fields[f"{name}_if_base_units"] = plain(scale(amount, total.decimals))
+        if amount:
+            amounts = told(amount, total.unit, total.decimals)
+            fields |= {field.replace("amount", name): value for field, value in amounts.items()}
     if total.flags:
         fields["flags"] = list(total.flags)
     return fields

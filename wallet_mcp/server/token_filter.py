@@ -10,9 +10,10 @@ from wallet_mcp.server.output import listed
 from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.server.resolve import check_family, find_chain, find_contract
 from wallet_mcp.wallet.addresses import Address, AddressRefused, parse_address
+from wallet_mcp.wallet.assets import asset_on
 from wallet_mcp.wallet.chain_text import SYMBOL_LIMIT, clean
-from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
-from wallet_mcp.wallet.holdings import NATIVE, Holding, asset_on
+from wallet_mcp.wallet.chains import KNOWN_CHAINS, NATIVE, Chain
+from wallet_mcp.wallet.holdings import Holding
 from wallet_mcp.wallet.known_tokens import is_coin_symbol, known_token, symbols_of_name, tokens_by_symbol
 from wallet_mcp.wallet.portfolio import Portfolio
 

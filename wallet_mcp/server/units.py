@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from wallet_mcp.settings import AmountUnit
-from wallet_mcp.wallet.chains import Chain
-from wallet_mcp.wallet.holdings import NATIVE
-from wallet_mcp.wallet.known_tokens import known_token
 from wallet_mcp.wallet.money import BadNumber, parse_amount, plain, scale
-from wallet_mcp.wallet.units import AmountEvidence, AmountSample, Unit
+from wallet_mcp.wallet.units import AmountEvidence, AmountSample, TellingUnit, Unit
 
 UNDECIDED_NOTE = (
     "The API does not say whether amount_raw counts whole coins or base units. amount_if_base_units is the amount "
@@ -43,14 +41,6 @@ class AmountUnits:
         return self.evidence.get(name, AmountEvidence()).unit
 
 
-def decimals_of(chain: Chain, contract: str) -> int | None:
-    """The decimals of an asset where they are known without asking; history answers never tell them."""
-    if contract == NATIVE:
-        return chain.native_decimals
-    token = known_token(chain.id, contract) if contract else None
-    return token.decimals if token else None
-
-
 def amount_fields(text: str, unit: Unit, decimals: int | None) -> dict[str, str]:
     """The fields of an amount: `amount` and unit `coins`, or `amount_raw` with what is known of it.
 
@@ -63,10 +53,17 @@ def amount_fields(text: str, unit: Unit, decimals: int | None) -> dict[str, str]
     if value is None:
         return {}
     if value == 0 or unit == "scaled":
-        return {"amount": plain(value), "unit": "coins"}
+        return told(value, "coins", None)
     if unit == "base" and decimals is not None:
-        return {"amount": plain(scale(value, decimals)), "unit": "coins"}
-    fields = {"amount_raw": plain(value), "unit": "base_units" if unit == "base" else "undecided"}
+        return told(scale(value, decimals), "coins", None)
+    return told(value, "base_units" if unit == "base" else "undecided", decimals)
+
+
+def told(value: Decimal, unit: TellingUnit, decimals: int | None) -> dict[str, str]:
+    """The fields that tell an amount in a unit; an undecided one also as documented, where that can be told."""
+    if unit == "coins":
+        return {"amount": plain(value), "unit": unit}
+    fields = {"amount_raw": plain(value), "unit": unit}
     if unit == "undecided" and decimals is not None and value == value.to_integral_value():
         fields["amount_if_base_units"] = plain(scale(value, decimals))
     return fields

@@ -18,6 +18,9 @@ from .chain_text import NAME_LIMIT, SYMBOL_LIMIT, clean
 
 Family: TypeAlias = Literal["evm", "solana", "other"]
 
+NATIVE: Final = "native"
+"""What stands in the place of a contract for the coin of a chain, in questions and answers."""
+
 ASKED_LIMIT: Final = 40
 
 

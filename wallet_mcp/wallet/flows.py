@@ -9,10 +9,12 @@ from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 from .addresses import same_address
+from .assets import is_known
+from .chains import NATIVE
 from .history import Movement, Transaction, amount_of
-from .holdings import NATIVE
 from .known_tokens import known_token
 from .money import total
+from .units import TellingUnit
 
 SUSPECTED_POISONING: Final = "suspected_poisoning"
 """The flag of a transfer of nothing or next to nothing with an address made to look like a real counterparty."""
@@ -40,7 +42,7 @@ class Flow:
     chain: str
     contract: str
     symbol: str
-    unit: Literal["coins", "base_units", "undecided"]
+    unit: TellingUnit
     decimals: int | None
     direction: Literal["in", "out"]
     amount: Decimal
@@ -54,7 +56,7 @@ class FlowTotal:
     chain: str
     contract: str
     symbol: str
-    unit: Literal["coins", "base_units", "undecided"]
+    unit: TellingUnit
     decimals: int | None
     incoming: Decimal
     outgoing: Decimal
@@ -124,7 +126,7 @@ def _flags(transaction: Transaction, movement: Movement, deals: _Deals) -> list[
     amount = amount_of(movement)
     if amount == 0 and movement.contract != NATIVE:
         flags.append(ZERO_VALUE)
-    cheap = not _is_real(transaction.chain, movement) or amount == 0 or deals.is_dust(transaction, movement)
+    cheap = not is_known(transaction.chain, movement.contract) or amount == 0 or deals.is_dust(transaction, movement)
     if cheap and deals.is_outdone(party_of(movement)):
         flags.append(SUSPECTED_POISONING)
     return flags
@@ -166,10 +168,10 @@ class _Deals:
         amount, party = self._coins(transaction, movement), party_of(movement)
         if amount is None or not party:
             return False
-        largest = self._largest.get((_ends(party), transaction.chain, movement.contract), amount)
-        if amount * _DUST_SHARE <= largest:
+        chain, contract = transaction.chain, movement.contract
+        if amount * _DUST_SHARE <= self._largest.get((_ends(party), chain, contract), amount):
             return True
-        return _is_real(transaction.chain, movement) and amount <= _tiny(transaction.chain, movement.contract)
+        return is_known(chain, contract) and amount <= _tiny(chain, contract)
 
     def is_outdone(self, party: str) -> bool:
         """Whether the wallet dealt more seriously with another address of the same ends."""
@@ -177,7 +179,7 @@ class _Deals:
 
     def _weight(self, transaction: Transaction, movement: Movement) -> int:
         # Anybody can make a token that tells of transfers that its holder never made.
-        if not _is_real(transaction.chain, movement):
+        if not is_known(transaction.chain, movement.contract):
             return 0 if movement.flags else 1
         return 2 if movement.direction == "out" or not self.is_dust(transaction, movement) else 0
 
@@ -187,11 +189,6 @@ def party_of(movement: Movement) -> str:
     addresses = {address.lower() if address[:2] == "0x" else address for address in movement.counterparties}
     address = addresses.pop() if len(addresses) == 1 else ""
     return address if _EVM.fullmatch(address) or _SOLANA.fullmatch(address) else ""
-
-
-def _is_real(chain: str, movement: Movement) -> bool:
-    """Whether what moved is a coin, or a token that nobody else can issue: one of the well-known table."""
-    return movement.contract == NATIVE or known_token(chain, movement.contract) is not None
 
 
 def _tiny(chain: str, contract: str) -> Decimal:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Literal
 
 from .addresses import same_address
+from .assets import asset_on
 from .chain_text import clean
-from .holdings import NATIVE, asset_of
+from .chains import NATIVE
 from .known_tokens import clean_symbol
 from .money import BadNumber, parse_amount, plain, total
 
@@ -66,7 +67,7 @@ class Row:
     @property
     def asset(self) -> str:
         """The canonical contract, `native`, or `""` for a token whose contract is missing: that is not the coin."""
-        return asset_of(self.contract) if self.itype != TOKEN or self.contract.strip() else ""
+        return asset_on(self.chain, self.contract) if self.itype != TOKEN or self.contract.strip() else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,10 @@ class Movement:
 class Transaction:
     """A transaction from one address's point of view. `fee` is in the chain's coin; `fee_payer` "" when unknown.
 
-    `more`: how many of its movements are left out of `movements`, for an answer has an end.
+    `more`: how many of its movements are left out of `movements`, for an answer has an end. `ordinal`: how many
+    transactions without a hash come before it that are otherwise the same.
+
+    `position`: where it stands in every listing: newest first, and among equals by a digest of chain and hash.
     """
 
     chain: str
@@ -103,13 +107,15 @@ class Transaction:
     fee_payer: str
     flags: tuple[str, ...]
     more: int = 0
+    ordinal: int = 0
+    position: tuple[int, bytes] = field(init=False, repr=False, compare=False)
 
-    @property
-    def position(self) -> tuple[int, bytes]:
-        """Where it stands in every listing: newest first, and among equals by a digest of chain and hash."""
+    def __post_init__(self) -> None:
+        """Reckon the position once: a merge of chains compares it again and again."""
         at = UNTIMED_MS if self.time_ms is None else self.time_ms
-        # Without a hash only what moved tells it from others of its time.
-        return (-at, digest_of(self.chain, self.hash or str(self.movements)))
+        # Without a hash only what moved, and which of several alike it is, tells it from others of its time.
+        name = self.hash or f"{self.ordinal} {self.movements}"
+        object.__setattr__(self, "position", (-at, digest_of(self.chain, name)))
 
 
 def digest_of(chain: str, tx_hash: str) -> bytes:
@@ -129,14 +135,14 @@ def transaction_of(rows: Sequence[Row], address: str) -> Transaction:
     and is left out, with a flag, where anything else did not fail.
     """
     status, told = _status_of_rows(rows)
-    movements = [_movement(row, address) for row in told]
+    moved = _once([(row, _movement(row, address)) for row in told])
     # A contract call carries an outer row of zero coins: noise beside the tokens that moved.
     telling = [
         movement
-        for row, movement in zip(told, movements, strict=True)
+        for row, movement in moved
         if not (row.itype in (OUTER, INTERNAL) and movement.contract == NATIVE and _is_zero(movement.amount))
     ]
-    kept = telling or movements[:1]
+    kept = telling or [movement for _, movement in moved[:1]]
     flags: list[str] = []
     if any(row.blacklisted for row in rows):
         flags.append("blacklisted")
@@ -156,6 +162,23 @@ def transaction_of(rows: Sequence[Row], address: str) -> Transaction:
         fee_payer=_only_address(outer.senders) if outer else "",
         flags=tuple(flags),
     )
+
+
+def _once(moved: Sequence[tuple[Row, Movement]]) -> list[tuple[Row, Movement]]:
+    """The movements without the token transfers that tell the transfer of a coin over again, as Polygon's do."""
+
+    def key(movement: Movement) -> tuple[object, ...]:
+        parties = sorted(party.lower() for party in movement.counterparties)
+        return movement.direction, amount_of(movement), parties
+
+    coins = [key(movement) for row, movement in moved if row.itype != TOKEN and movement.contract == NATIVE]
+    kept: list[tuple[Row, Movement]] = []
+    for row, movement in moved:
+        if row.itype == TOKEN and movement.contract == NATIVE and key(movement) in coins:
+            coins.remove(key(movement))
+        else:
+            kept.append((row, movement))
+    return kept
 
 
 def _status_of_rows(rows: Sequence[Row]) -> tuple[Status, Sequence[Row]]:

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from .chain_text import clean
-from .chains import KNOWN_CHAINS
-from .known_tokens import clean_symbol, known_token
-from .money import BadNumber, derive_decimals, parse_amount, plain, usd_value
-
-NATIVE: Final = "native"
-"""How the native coin of a chain is spelled here, in questions and answers."""
+from .assets import asset_on, decimals_of
+from .known_tokens import clean_symbol
+from .money import BadNumber, derive_decimals, parse_amount, plain, scale, usd_value
 
 AMOUNTS_DISAGREE: Final = "amounts_disagree"
 """The flag of a row whose balance and raw balance are not the same amount at any number of decimals."""
 
 UNREADABLE_NUMBER: Final = "unreadable_number"
 """The flag of a row with a balance, raw balance or price that is no plain, non-negative number."""
-
-_EVM_ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{40}")
-_CONTRACT_LIMIT: Final = 100
-
-# Spellings of the native coin in answers: contract §3.2 and §3.3; the last two are Solana's customary ones.
-_NATIVE_SPELLINGS: Final = frozenset(
-    {
-        "",
-        NATIVE,
-        "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee",
-        "0x0000000000000000000000000000000000000000",
-        "11111111111111111111111111111111",
-        "So11111111111111111111111111111111111111111",
-    }
-)
-
-# Contracts that are the coin of their chain over again: a balance of one is the balance of the other.
-_COIN_CONTRACTS: Final = frozenset({("137", "0x0000000000000000000000000000000000001010")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +37,21 @@ class Holding:
     flags: tuple[str, ...]
 
     @property
+    def is_amount_known(self) -> bool:
+        """Whether the balance can be counted with: one of 0 beside base units was only cut off, or is wrong."""
+        return self.balance is not None and not (self.balance == 0 and self.raw)
+
+    @property
     def value_usd(self) -> Decimal | None:
         """Balance times price to a millionth of a dollar (`usd_value`); None when either is unknown."""
-        if self.balance is None or self.price_usd is None:
+        if self.balance is None or self.price_usd is None or not self.is_amount_known:
             return None
         return usd_value(self.balance, self.price_usd)
 
-
-def asset_of(contract: str) -> str:
-    """The canonical spelling of a contract, cleaned: `native`, lower case for EVM, as given for all others."""
-    trimmed = contract.strip()
-    if trimmed.lower() in _NATIVE_SPELLINGS or trimmed in _NATIVE_SPELLINGS:
-        return NATIVE
-    # Upstream text like any other: a real contract comes out of the cleaning as it went in.
-    shown = clean(trimmed, _CONTRACT_LIMIT).text
-    return shown.lower() if _EVM_ADDRESS.fullmatch(shown) else shown
-
-
-def asset_on(chain: str, contract: str) -> str:
-    """`asset_of` on a chain: `native` also for a contract that is the coin of this chain (POL on Polygon)."""
-    asset = asset_of(contract)
-    return NATIVE if (chain, asset) in _COIN_CONTRACTS else asset
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the row is one of no coins at all."""
+        return not self.raw and (self.balance == 0 or (self.balance is None and self.raw == 0))
 
 
 def read_holding(
@@ -90,12 +61,15 @@ def read_holding(
 
     A balance, raw balance or price that is neither blank nor a plain, non-negative number is left unknown and the
     row flagged: what cannot be read exactly must not become an amount, and one odd token must not hide the others.
+    Where only the raw balance is told, the decimals of a well-known asset make the balance of it.
     """
     amount, base, rate = _number(balance), _number(raw, whole=True), _number(price)
     asset = asset_on(chain, contract)
     decimals = derive_decimals(balance, raw) if amount and base else None
-    if amount and not raw.strip():
-        decimals = _table_decimals(chain, asset, amount)
+    if amount and not raw.strip() and _fits(amount, known := decimals_of(chain, asset)):
+        decimals = known
+    if base and not balance.strip() and (known := decimals_of(chain, asset)) is not None:
+        amount, decimals = scale(base, known), known
     shown = clean_symbol(chain, asset, symbol)
     flags = shown.flags
     if decimals is None and amount is not None and base is not None and (amount or base):
@@ -115,15 +89,9 @@ def read_holding(
     )
 
 
-def _table_decimals(chain: str, asset: str, balance: Decimal) -> int | None:
-    """The decimals of a well-known asset, where the balance has no more places than that."""
-    token = known_token(chain, asset)
-    decimals = None if token is None else token.decimals
-    if asset == NATIVE:
-        decimals = next((known.native_decimals for known in KNOWN_CHAINS if known.id == chain), None)
-    if decimals is None or len(plain(balance).partition(".")[2]) > decimals:
-        return None
-    return decimals
+def _fits(balance: Decimal, decimals: int | None) -> bool:
+    """Whether a balance has no more places than an asset of so many decimals can have."""
+    return decimals is not None and len(plain(balance).partition(".")[2]) <= decimals
 
 
 def _number(text: str, *, whole: bool = False) -> Decimal | None:

@@ -15,10 +15,7 @@ from typing import Final
 
 from .addresses import NATIVE_PLACEHOLDER
 from .chain_text import LOOKALIKE, SYMBOL_LIMIT, Cleaned, clean
-from .chains import KNOWN_CHAINS, Chain
-
-NATIVE: Final = "native"
-"""What stands in the place of a contract for the coin of a chain."""
+from .chains import KNOWN_CHAINS, NATIVE, Chain
 
 _NATIVE_CONTRACTS: Final = frozenset({"", NATIVE, NATIVE_PLACEHOLDER, "0x" + "0" * 40})
 _EVM_ADDRESS_LENGTH: Final = 42

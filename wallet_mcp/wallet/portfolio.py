@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from .holdings import NATIVE, Holding
-from .known_tokens import known_token
+from .assets import is_known
+from .holdings import Holding
 from .money import total
 
 _ZERO = Decimal(0)
@@ -37,8 +37,8 @@ class Portfolio:
     `total_usd` is the sum of all priced holdings without a risk flag: those of at least the minimum value, all of
     which are in `listed`, and `below_minimum`. It is 0 where nothing counts, and None where what counts has no price:
     that is not worthless. `by_chain` holds its parts, None where nothing on the chain is priced. Unpriced and risk
-    holdings are in no total. `listed` is in value order and ends with the unpriced and then the risk holdings, each
-    where they were asked for.
+    holdings are in no total; `unclear` of the unpriced have a price, but no amount that could be read. `listed` is in
+    value order and ends with the unpriced and then the risk holdings, each where they were asked for.
     """
 
     total_usd: Decimal | None
@@ -46,6 +46,7 @@ class Portfolio:
     listed: tuple[Holding, ...]
     below_minimum: Group
     unpriced: Group
+    unclear: int
     risk: Group
     dominant: Dominant | None
 
@@ -59,7 +60,7 @@ def portfolio_of(
     include_unpriced: bool = False,
 ) -> Portfolio:
     """The portfolio of holdings on `chains`; holdings of nothing are left out everywhere."""
-    kept = sorted((holding for holding in holdings if not is_nothing(holding)), key=value_order)
+    kept = sorted((holding for holding in holdings if not holding.is_nothing), key=value_order)
     risky = [holding for holding in kept if holding.risk]
     trusted = [holding for holding in kept if not holding.risk]
     priced = [holding for holding in trusted if holding.value_usd is not None]
@@ -72,6 +73,7 @@ def portfolio_of(
         listed=(*big, *(unpriced if include_unpriced else ()), *(risky if include_risk else ())),
         below_minimum=_group([holding for holding in priced if worth(holding) < minimum_usd]),
         unpriced=_group(unpriced),
+        unclear=sum(holding.price_usd is not None for holding in unpriced),
         risk=_group(risky),
         dominant=_dominant(priced, total_usd),
     )
@@ -85,11 +87,6 @@ def worth(holding: Holding) -> Decimal:
 def value_order(holding: Holding) -> tuple[Decimal, str, str]:
     """Sort key: dearest first, then by chain and contract, so that an order is the same each time."""
     return (-worth(holding), holding.chain, holding.contract)
-
-
-def is_nothing(holding: Holding) -> bool:
-    """Whether a row is one of no coins at all."""
-    return holding.balance == 0 or (holding.balance is None and holding.raw == 0)
 
 
 def _group(holdings: Sequence[Holding]) -> Group:
@@ -107,7 +104,7 @@ def _dominant(priced: Sequence[Holding], total_usd: Decimal | None) -> Dominant 
         return None
     first = priced[0]
     # A chain's own coin and the well-known tokens may well be most of a wallet.
-    if first.contract == NATIVE or known_token(first.chain, first.contract) is not None:
+    if is_known(first.chain, first.contract):
         return None
     value = worth(first)
     return Dominant(first, value, total([total_usd, -value]))

@@ -21,6 +21,8 @@ from .money import BadNumber, parse_amount
 
 Unit: TypeAlias = Literal["base", "scaled", "undecided"]
 Proof: TypeAlias = Literal["base", "scaled"]
+TellingUnit: TypeAlias = Literal["coins", "base_units", "undecided"]
+"""The unit of an amount as an answer names it: base units are such only where the decimals are not known."""
 
 NATIVE_SUPPLY: Final[Mapping[str, Decimal]] = {
     "1": Decimal("1e9"),

@@ -157,8 +157,8 @@ class WalletApi:
 
     async def token_balances(
         self, address: str, tokens: Sequence[TokenRef], *, deadline: float
-    ) -> Answer[tuple[WireToken, ...]]:
-        """What an address holds of up to 20 named tokens, risk tokens included (§3.3).
+    ) -> Answer[tuple[WireBalancePage, ...]]:
+        """What an address holds of up to 20 named tokens, risk tokens included, in an entry per chain (§3.3).
 
         Upstream leaves out what it has no balance of. Where a native coin sent as `""` is refused with 40001, the
         batch is sent once more with the other spelling, and the one that worked is used from then on.
@@ -185,12 +185,10 @@ class WalletApi:
                 self._native_form = other
                 return outcome
 
-        def read(outcome: Outcome) -> tuple[WireToken, ...]:
-            rows = tuple(
-                row for entry in read_rows(WireBalancePage, outcome.envelope.data) for row in entry.token_assets
-            )
-            _check_owner(rows, address)
-            return rows
+        def read(outcome: Outcome) -> tuple[WireBalancePage, ...]:
+            entries = read_rows(WireBalancePage, outcome.envelope.data)
+            _check_owner([row for entry in entries for row in entry.token_assets], address)
+            return entries
 
         asked = tuple(sorted({(token.chain, _fold(token.contract)) for token in tokens}))
         return await self._answers.get(

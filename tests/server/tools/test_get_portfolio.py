@@ -24,8 +24,8 @@ from tests.support.tokens import compact
 from tests.support.truth import is_foreign
 from wallet_mcp.sandbox.app import Fault
 from wallet_mcp.sandbox.world_model import plain
+from wallet_mcp.server.length import LONGEST, LONGEST_ASKED
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE
-from wallet_mcp.server.rows import LONGEST_ANSWER, LONGEST_PAGE
 from wallet_mcp.server.tools.get_portfolio import TOOL as DEFINITION
 from wallet_mcp.wallet.labels import parse_labels
 
@@ -185,16 +185,29 @@ async def test_a_coin_that_is_listed_twice_is_counted_once(era: Era, order: int)
     assert answer["holdings"][0]["contract"] == "native"
     assert "lists the coin of Polygon twice, once under a contract: it is one balance, counted once." in answer.notes
     assert "notes" not in await ask(era, {"137": rows[1:]})
+    rows[1]["balance"] = "6"
+    told = await ask(era, {"137": rows[::order]})
+    assert (told["total_value_usd"], told["holdings_count"]) == ("2.5" if order == 1 else "3", 1)
+    assert f"different balances ({'5 and 6' if order == 1 else '6 and 5'}): the first is counted" in told.notes
 
 
-LONGEST = {"symbol": "W" * 40 + " claim.example now", "balance": "1" * 60 + "." + "1" * 60, "tokenPrice": "1" * 120}
+async def test_a_balance_of_zero_beside_base_units_is_listed_without_a_worth(era: Era) -> None:
+    odd = asset(1, balance="0", rawBalance="7")
+    answer = await ask(era, {"1": [odd, asset(2)]})
+    assert (answer["unpriced"], answer["total_value_usd"]) == ({"count": 1}, "2")
+    assert "Of the unpriced 1 have a price, but no readable amount" in answer.notes
+    (row,) = (await ask(era, {"1": [odd]}, token=f"0x{1:040x}"))["holdings"]
+    assert (row["balance"], row["flags"], "value_usd" in row) == ("0", ["amounts_disagree"], False)
 
 
-@pytest.mark.parametrize(("arguments", "longest"), [({}, LONGEST_ANSWER), ({"limit": 200}, LONGEST_PAGE)])
+LONG_ROW = {"symbol": "W" * 40 + " claim.example now", "balance": "1" * 60 + "." + "1" * 60, "tokenPrice": "1" * 120}
+
+
+@pytest.mark.parametrize(("arguments", "longest"), [({}, LONGEST), ({"limit": 200}, LONGEST_ASKED)])
 async def test_a_page_of_the_longest_rows_is_cut_and_goes_on(
     era: Era, arguments: dict[str, int], longest: int
 ) -> None:
-    rows = [asset(number, rawBalance=str(number) * 60, **LONGEST) for number in range(1, 231)]
+    rows = [asset(number, rawBalance=str(number) * 60, **LONG_ROW) for number in range(1, 231)]
     async with connect(era, settings=custom_settings(), transport=upstream({"1": rows})) as face:
         answer = await face.answer(TOOL, {"address": STRANGER, "chains": ["1"]} | arguments)
         contracts: list[str] = []
@@ -223,12 +236,13 @@ async def test_the_largest_page_of_the_whale_fits(era: Era) -> None:
         wallet = face.wallets["whale"]
         answer = await face.answer(TOOL, address=wallet, limit=200, min_value_usd=0, include_risk_tokens=True)
         assert 150 < len(answer["holdings"]) < 200
-        assert max(len(answer.text), len(compact(answer.structure))) < LONGEST_PAGE
+        assert max(len(answer.text), len(compact(answer.structure))) < LONGEST_ASKED
         assert answer["next"]["arguments"]["offset"] == len(answer["holdings"])
 
 
 async def test_only_what_has_a_price_has_a_total(era: Era) -> None:
-    unpriced = [asset(1, tokenPrice=""), asset(2, isRiskToken=True), asset(3, balance="0", tokenPrice="")]
+    nothing = asset(3, balance="0", rawBalance="0", tokenPrice="")
+    unpriced = [asset(1, tokenPrice=""), asset(2, isRiskToken=True), nothing]
     answer = await ask(era, {"1": unpriced, "10": [asset(4, "10", tokenPrice="")]})
     assert not {"total_value_usd", "dominant", "at_least"} & answer.structure.keys()
     assert answer.lines[0] == f"{STRANGER}: total value unknown."
@@ -245,7 +259,7 @@ async def test_what_has_a_price_of_zero_is_worth_nothing_and_says_so(era: Era) -
     answer = await ask(era, {"1": [asset(1, tokenPrice="0")]}, min_value_usd=0)
     assert (answer["total_value_usd"], answer["by_chain"], "notes" in answer) == ("0", {"1": "0"}, True)
     assert not {"nothing_priced_on", "below_minimum"} & answer.structure.keys()
-    assert "price" not in answer.notes
+    assert "price" not in answer.notes and "worth" not in answer.notes
 
 
 async def test_what_the_prices_of_flagged_tokens_claim_is_called_a_claim(face: Face) -> None:

@@ -176,7 +176,7 @@ async def test_a_priced_and_an_unpriced_holding_of_one_token_are_both_shown(era:
 
 
 async def test_a_row_of_nothing_is_not_listed_either(era: Era) -> None:
-    answer = await ask(era, {"1": [asset(1, balance="0", tokenPrice="")]}, token=f"0x{1:040x}")
+    answer = await ask(era, {"1": [asset(1, balance="0", rawBalance="0", tokenPrice="")]}, token=f"0x{1:040x}")
     assert (answer["holdings"], answer["holdings_count"], answer["unpriced"]) == ([], 0, {"count": 0})
 
 

@@ -9,7 +9,7 @@ from tests.support.mcp import COMMON, STRANGER, Era, Face, Upstream, connect, cu
 from tests.support.portfolio import token_row_of
 from tests.support.tokens import compact
 from wallet_mcp.sandbox.app import Fault
-from wallet_mcp.server.rows import LONGEST_PAGE
+from wallet_mcp.server.length import LONGEST_ASKED
 from wallet_mcp.server.tools.get_token_balances import TOOL as DEFINITION
 
 TOOL = "wallet_get_token_balances"
@@ -223,6 +223,7 @@ async def test_a_row_of_nothing_is_zero_and_one_without_numbers_is_not(
     async with connect(era, settings=custom_settings(), transport=api) as face:
         answer = await face.answer(TOOL, address=STRANGER, tokens=[f"1:{USDT}"])
         assert [row["status"] for row in answer["tokens"]] == [status]
+        assert ("listed, but without a readable balance" in answer.notes) is (balance == "-1")
 
 
 COIN = {"tokenContractAddress": "", "symbol": "ETH", "balance": "3", "rawBalance": "3000000000000000000"}
@@ -236,7 +237,7 @@ COIN = {"tokenContractAddress": "", "symbol": "ETH", "balance": "3", "rawBalance
         ([COIN], ["1:native", "56:native"], ["not_reported", "not_reported"], 1),
         ([COIN | {"binanceChainId": "1"}, COIN], ["1:native", "56:native"], ["held", "not_reported"], 1),
         ([COIN], ["1:native", f"56:{BSC_USDT}"], ["held", "not_reported"], 0),
-        ([{"tokenContractAddress": USDT, "balance": "1"}], ["56:native", f"1:{USDT}"], ["zero", "held"], 0),
+        ([{"tokenContractAddress": USDT, "balance": "1"}], ["56:native", f"1:{USDT}"], ["not_reported", "held"], 0),
         ([{"tokenContractAddress": USDT, "balance": "1"}], [f"56:{USDT}", f"1:{USDT}"], ["not_reported"] * 2, 1),
         ([COIN | {"binanceChainId": "10"}, COIN | {"binanceChainId": "x"}], ["1:native"], ["not_reported"], 2),
         ([], ["1:native"], ["zero"], 0),
@@ -267,6 +268,38 @@ async def test_the_contract_that_is_the_coin_of_polygon_is_the_coin(era: Era) ->
         ]
 
 
+@pytest.mark.parametrize(
+    ("entries", "statuses"),
+    [
+        ([["1"], ["56"]], ["held", "held"]),
+        ([["1"], []], ["held", "zero"]),
+        ([["1"]], ["held", "not_reported"]),
+        ([["1", "56"]], ["held", "held"]),
+        ([[], []], ["zero", "zero"]),
+        ([[]], ["not_reported", "not_reported"]),
+        ([], ["not_reported", "not_reported"]),
+    ],
+)
+async def test_a_coin_is_zero_only_where_its_chain_was_answered_for(
+    era: Era, entries: list[list[str]], statuses: list[str]
+) -> None:
+    data = [{"tokenAssets": [COIN | {"binanceChainId": chain} for chain in entry]} for entry in entries]
+    async with connect(era, settings=custom_settings(), transport=Upstream(lambda request: data)) as face:
+        answer = await face.answer(TOOL, address=STRANGER, tokens=["1:native", "56:native"])
+        assert [row["status"] for row in answer["tokens"]] == statuses
+
+
+async def test_of_a_coin_that_comes_twice_the_first_counts_and_the_other_is_told(era: Era) -> None:
+    precompile = "0x" + "1010".rjust(40, "0")
+    rows = [COIN | {"binanceChainId": "137", "tokenContractAddress": spelled} for spelled in ("", precompile)]
+    rows[1] |= {"balance": "4", "rawBalance": "4000000000000000000"}
+    api = Upstream(lambda request: [{"tokenAssets": rows}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer(TOOL, address=STRANGER, tokens=["137:native"])
+        assert answer["tokens"][0]["balance"] == "3"
+        assert "twice, once under a contract, with different balances (3 and 4)" in answer.notes
+
+
 async def test_twenty_of_the_longest_rows_are_bounded(era: Era) -> None:
     rows = [
         {
@@ -285,7 +318,7 @@ async def test_twenty_of_the_longest_rows_are_bounded(era: Era) -> None:
         asked = [f"1:{row['tokenContractAddress']}" for row in rows]
         answer = await face.answer(TOOL, address=STRANGER, tokens=asked)
         assert all(row["value_usd"] and row["flags"] for row in answer["tokens"])
-        assert max(len(answer.text), len(compact(answer.structure))) < LONGEST_PAGE
+        assert max(len(answer.text), len(compact(answer.structure))) < LONGEST_ASKED
 
 
 async def test_the_name_of_a_token_leads_to_its_symbol(face: Face) -> None:

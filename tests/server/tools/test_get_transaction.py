@@ -217,7 +217,7 @@ async def test_net_adds_up_by_party_asset_and_unit(era: Era) -> None:
         {"from": A, "to": B, "amount": "10.5", "tokenContractAddress": usdt, "symbol": "USDT"},
         {"from": B, "to": C, "amount": "4", "tokenContractAddress": usdt, "symbol": "USDT"},
         {"from": B, "to": A, "amount": "6.5", "tokenContractAddress": usdt, "symbol": "USDT"},
-        # Neither a contract nor an amount: nothing that could be added to anything.
+        # Without a contract its symbol is all that tells it apart; without an amount there is nothing to add.
         {"from": A, "to": B, "amount": "3", "symbol": "AAA"},
         {"from": A, "to": B, "amount": "", "tokenContractAddress": usdt, "symbol": "USDT"},
         {"to": C, "amount": "1.5", "tokenContractAddress": "0x" + "9" * 40, "symbol": "NEW"},
@@ -227,6 +227,8 @@ async def test_net_adds_up_by_party_asset_and_unit(era: Era) -> None:
     assert answer["net"] == [
         coins | {"party": A, "amount": "-4"},
         coins | {"party": C, "amount": "4"},
+        {"party": A, "amount": "-3", "symbol": "AAA", "unit": "coins"},
+        {"party": B, "amount": "3", "symbol": "AAA", "unit": "coins"},
         {"party": C, "amount": "1.5", "contract": "0x" + "9" * 40, "symbol": "NEW", "unit": "coins"},
     ]
 
@@ -397,6 +399,7 @@ async def test_padded_numbers_and_times_in_seconds_are_understood(era: Era) -> N
     assert "block" not in await detail_of(era, {"height": "x", "txFee": "NaN"})
 
 
+NOT_TOLD = {"symbol": "ETH", "contract": "native"}
 PARTIES = {"fromDetails": [{"address": A}], "toDetails": [{"address": B}]}
 
 
@@ -413,7 +416,8 @@ PARTIES = {"fromDetails": [{"address": A}], "toDetails": [{"address": B}]}
         (PARTIES | {"amount": "1.5", "symbol": "USDT"}, [{"amount": "1.5", "symbol": "USDT", "from": A, "to": B}]),
         ({"amount": "2.5"}, [{"amount": "2.5", "symbol": "ETH", "contract": "native"}]),
         (PARTIES | {"amount": "0"}, []),
-        (PARTIES | {"amount": "one"}, []),
+        (PARTIES | {"amount": "one"}, [NOT_TOLD | {"from": A, "to": B}]),
+        (PARTIES | {"amount": ""}, []),
         # Beside a token transfer the outer amount is that token's.
         (
             PARTIES
@@ -426,7 +430,12 @@ PARTIES = {"fromDetails": [{"address": A}], "toDetails": [{"address": B}]}
                 "amount": "9.5",
                 "toDetails": [{"address": B, "amount": "0.5"}, {"address": C}, {"address": A, "amount": "0"}],
             },
-            [{"amount": "0.5", "symbol": "ETH", "contract": "native", "to": B}],
+            [{"amount": "0.5", "symbol": "ETH", "contract": "native", "to": B}, NOT_TOLD | {"to": C}],
+        ),
+        # None of them told: what was sent went to all of them together.
+        (
+            {"amount": "9.5", "fromDetails": [{"address": A}], "toDetails": [{"address": B}, {"address": C}]},
+            [{"amount": "9.5", "symbol": "ETH", "contract": "native", "from": A, "to": f"{B} {C}"}],
         ),
         (
             {
@@ -450,7 +459,9 @@ async def test_what_moved_is_read_from_whatever_is_given(
     era: Era, entry: dict[str, Any], expected: list[dict[str, Any]]
 ) -> None:
     answer = await detail_of(era, entry)
-    assert answer["movements"] == [row | {"unit": "coins"} for row in expected]
+    assert answer["movements"] == [row | ({"unit": "coins"} if "amount" in row else {}) for row in expected]
+    unknown = sum("amount" not in row for row in expected)
+    assert (f"without a readable amount: {unknown}." in answer.notes) is bool(unknown)
 
 
 async def test_hostile_texts_come_out_clean(era: Era) -> None:

@@ -12,8 +12,8 @@ from tests.support.tokens import compact
 from tests.support.truth import is_foreign
 from tests.support.virtual_time import VirtualTimeLoop
 from wallet_mcp.sandbox.app import Fault
+from wallet_mcp.server.length import LONGEST, LONGEST_ASKED
 from wallet_mcp.server.output import CHAIN_TEXT_NOTICE
-from wallet_mcp.server.rows import LONGEST_ANSWER, LONGEST_PAGE
 from wallet_mcp.server.tools.list_balances import TOOL as DEFINITION
 
 TOOL = "wallet_list_balances"
@@ -288,7 +288,7 @@ async def test_a_contract_that_is_no_contract_is_shown_clean(era: Era) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "longest"),
-    [({}, LONGEST_ANSWER), ({"page_size": 100}, LONGEST_PAGE), ({"page": 2, "page_size": 96}, LONGEST_PAGE)],
+    [({}, LONGEST), ({"page_size": 100}, LONGEST_ASKED), ({"page": 2, "page_size": 96}, LONGEST_ASKED)],
 )
 @pytest.mark.parametrize("wild", [False, True])
 async def test_a_page_of_the_longest_rows_is_cut_and_goes_on(
@@ -322,7 +322,7 @@ async def test_a_page_of_the_longest_rows_is_cut_and_goes_on(
         assert "the rows are too long for " in answer["incomplete_because"]
         assert max(len(answer.text), len(compact(answer.structure))) < longest
         while True:
-            assert max(len(answer.text), len(compact(answer.structure))) < LONGEST_PAGE
+            assert max(len(answer.text), len(compact(answer.structure))) < LONGEST_ASKED
             contracts += [row["contract"] for row in answer["tokens"]]
             if "next" not in answer:
                 break

@@ -21,9 +21,10 @@ from wallet_mcp.server.arguments import (
 )
 from wallet_mcp.server.collect import MAX_PAGES, Collected, collect_holdings
 from wallet_mcp.server.context import ToolContext
+from wallet_mcp.server.length import LONGEST, LONGEST_ASKED, fitted
 from wallet_mcp.server.output import NextCall, Part, WalletOutput, listed
 from wallet_mcp.server.resolve import find_wallet, wallet_chains
-from wallet_mcp.server.rows import LONGEST_ANSWER, LONGEST_PAGE, VALUE_USD, fitted, note_symbols
+from wallet_mcp.server.rows import VALUE_USD, symbols_shown
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.token_filter import (
     TOKEN_RULE,
@@ -35,10 +36,11 @@ from wallet_mcp.server.token_filter import (
 )
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.wallet.addresses import Address
+from wallet_mcp.wallet.assets import symbol_of
 from wallet_mcp.wallet.chains import Chain
-from wallet_mcp.wallet.holdings import NATIVE, Holding
+from wallet_mcp.wallet.holdings import Holding
 from wallet_mcp.wallet.money import plain
-from wallet_mcp.wallet.portfolio import Group, Portfolio, is_nothing, portfolio_of
+from wallet_mcp.wallet.portfolio import Group, Portfolio, portfolio_of
 
 NAME = "wallet_get_portfolio"
 
@@ -154,11 +156,16 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     if token is not None and token.is_unknown:
         total_usd = None
     elif total_usd is None:
-        context.note("Nothing found has a price: what it is worth is unknown, which is not 0.")
+        lacking = "a known worth" if portfolio.unclear else "a price"
+        context.note(f"Nothing found has {lacking}: what it is worth is unknown, which is not 0.")
+    if portfolio.unclear:
+        context.note(
+            f"Of the unpriced {portfolio.unclear} have a price, but no readable amount: see wallet_list_balances."
+        )
     page = portfolio.listed[arguments.offset : arguments.offset + arguments.limit]
     rows = [HoldingRow.model_validate(_holding_fields(holding, by_id[holding.chain])) for holding in page]
-    note_symbols(context, page)
-    held_on = {holding.chain for holding in holdings if not is_nothing(holding)}
+    context.note_symbols(symbols_shown(page))
+    held_on = {holding.chain for holding in holdings if not holding.is_nothing}
     lists = {
         "nothing_priced_on": [chain for chain, value in portfolio.by_chain if value is None],
         "honeypots_unchecked": [chain.id for chain in read if chain.id in held_on and not chain.honeypot_checked],
@@ -201,7 +208,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         )
         return Output(**fields, holdings=rows[:shown], **common)
 
-    longest = LONGEST_PAGE if "limit" in arguments.model_fields_set else LONGEST_ANSWER
+    longest = LONGEST_ASKED if "limit" in arguments.model_fields_set else LONGEST
     return fitted(len(rows), answer, render, longest)
 
 
@@ -219,7 +226,7 @@ async def _asked_for(
 
 
 def _holding_fields(holding: Holding, chain: Chain) -> dict[str, object]:
-    symbol = holding.symbol or (chain.native_symbol or "" if holding.contract == NATIVE else "")
+    symbol = symbol_of(holding.symbol, holding.contract, chain)
     fields: dict[str, object] = {"chain": chain.id, "contract": holding.contract, "symbol": symbol}
     if holding.balance is not None:
         fields["balance"] = plain(holding.balance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -14,16 +14,26 @@ from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import WalletOutput
 from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.server.resolve import check_family, find_chain, find_contract, find_wallet, is_symbol
-from wallet_mcp.server.rows import COLUMNS, TokenRow, holding_of, note_claims, note_symbols, token_fields
+from wallet_mcp.server.rows import (
+    COLUMNS,
+    TokenRow,
+    coin_spellings,
+    holding_of,
+    note_claims,
+    note_coin_twice,
+    symbols_shown,
+    token_fields,
+)
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.wallet.addresses import Address
+from wallet_mcp.wallet.assets import asset_on, symbol_of
 from wallet_mcp.wallet.chain_text import SYMBOL_LIMIT, clean
-from wallet_mcp.wallet.chains import Chain
-from wallet_mcp.wallet.holdings import NATIVE, Holding, asset_on
+from wallet_mcp.wallet.chains import NATIVE, Chain
+from wallet_mcp.wallet.holdings import Holding
 from wallet_mcp.wallet.known_tokens import is_coin_symbol, known_token, symbols_of_name, tokens_by_symbol
 from wallet_mcp.wallet_api.endpoints import MAX_TOKENS, TokenRef
-from wallet_mcp.wallet_api.models import WireToken
+from wallet_mcp.wallet_api.models import WireBalancePage, WireToken
 
 _TOKEN_RULE = "chain:contract, chain:native or chain:SYMBOL, such as bsc:USDT or eth:native"
 _CANDIDATES = 5
@@ -73,6 +83,19 @@ class _Asked:
     contract: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the answer holds, by chain and contract.
+
+    `answered`: the chains of which all was told, so that a coin that is missing is zero. `dropped`: how many rows
+    are of no chain that can be told.
+    """
+
+    holdings: Mapping[tuple[str, str], Holding]
+    answered: frozenset[str]
+    dropped: int
+
+
 async def run(context: ToolContext, arguments: Input) -> Output:
     """A row for each token, held or not. Raises `ApiError`, `ArgumentProblem`."""
     api = context.api
@@ -85,26 +108,46 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         deadline=context.deadline,
     )
     context.provenance.take(answer)
-    found: dict[tuple[str, str], Holding] = {}
+    found = _found(context, answer.data, wanted)
+    note_claims(context, found.holdings.values())
+    context.note_symbols(symbols_shown(found.holdings.values()))
+    rows = [_row(one, found) for one in asked]
+    if any(row.status == "not_reported" and row.flags is not MISSING for row in rows):
+        context.note("A not_reported row with flags was listed, but without a readable balance: it need not be zero.")
+    left_out = ""
+    if found.dropped:
+        some = f"{found.dropped} row{'s' * (found.dropped > 1)}"
+        left_out = f"{some} of the API's answer could not be told to be of a chain asked about"
+    return Output(
+        address=address.text,
+        tokens=rows,
+        honeypot_checked={chain.id: chain.honeypot_checked for chain in wanted.values()},
+        **context.common(incomplete_because=left_out, address=address.text),
+    )
+
+
+def _found(
+    context: ToolContext, entries: Sequence[WireBalancePage], wanted: Mapping[tuple[str, str], Chain]
+) -> _Found:
+    by_chain: dict[Chain, list[WireToken]] = {}
     dropped = 0
-    for row in answer.data:
+    for row in (row for entry in entries for row in entry.token_assets):
         chain = _chain_of(row, wanted)
         if chain is None:
             dropped += 1
-            continue
-        holding = holding_of(row, chain)
-        found[(chain.id, holding.contract)] = holding
-    note_claims(context, found.values())
-    note_symbols(context, found.values())
-    left_out = (
-        f"{dropped} row{'s' * (dropped > 1)} of the API's answer could not be told to be of a chain asked about"
-    )
-    return Output(
-        address=address.text,
-        tokens=[_row(one, found.get((one.chain.id, one.contract)), all_read=not dropped) for one in asked],
-        honeypot_checked={chain.id: chain.honeypot_checked for chain in wanted.values()},
-        **context.common(incomplete_because=left_out if dropped else "", address=address.text),
-    )
+        else:
+            by_chain.setdefault(chain, []).append(row)
+    holdings: dict[tuple[str, str], Holding] = {}
+    for chain, rows in by_chain.items():
+        found = [holding_of(row, chain) for row in rows]
+        note_coin_twice(context, chain, coin_spellings(rows, found))
+        # Of a coin that comes twice the first counts, as in every tool.
+        for holding in found:
+            holdings.setdefault((chain.id, holding.contract), holding)
+    chains = {chain.id for chain in wanted.values()}
+    # A chain without an entry was not looked at (contract §3.3), and an empty entry does not tell whose it is.
+    answered = chains if len(entries) >= len(chains) else {chain.id for chain in by_chain}
+    return _Found(holdings, frozenset() if dropped else frozenset(answered), dropped)
 
 
 def _chain_of(row: WireToken, wanted: Mapping[tuple[str, str], Chain]) -> Chain | None:
@@ -166,13 +209,14 @@ async def _by_symbol(context: ToolContext, address: Address, chain: Chain, symbo
     raise ArgumentProblem(field, f"{shown_symbol} means several tokens there; give one of {listing}", shown_symbol)
 
 
-def _row(asked: _Asked, holding: Holding | None, *, all_read: bool) -> AskedRow:
+def _row(asked: _Asked, found: _Found) -> AskedRow:
+    holding = found.holdings.get((asked.chain.id, asked.contract))
     if holding is None:
         # Upstream leaves out what it has no balance of; a chain's own coin it knows, so there that means zero.
-        native = asked.contract == NATIVE
-        known = None if native else known_token(asked.chain.id, asked.contract)
-        symbol = (asked.chain.native_symbol or "") if native else (known.symbol if known else "")
-        status = "zero" if native and all_read else "not_reported"
+        is_zero = asked.contract == NATIVE and asked.chain.id in found.answered
+        known = known_token(asked.chain.id, asked.contract)
+        symbol = symbol_of(known.symbol if known else "", asked.contract, asked.chain)
+        status = "zero" if is_zero else "not_reported"
         missing = {"status": status, "chain": asked.chain.id, "contract": asked.contract, "symbol": symbol}
         return AskedRow.model_validate(_asked_field(asked) | missing)
     fields = token_fields(holding, asked.chain)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from wallet_mcp.server.arguments import MAX_TEXT, NoEcho, Rule, ToolInput
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.detail_search import Search, chains_to_search, search_chains
+from wallet_mcp.server.length import leading
 from wallet_mcp.server.movements import (
     FAILED_NOTE,
     FAILED_PART,
@@ -19,23 +20,21 @@ from wallet_mcp.server.movements import (
     AmountPart,
     amount_text,
     asset_fields,
-    is_known,
-    leading,
 )
-from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, ToolOutput, listed
+from wallet_mcp.server.output import NextCall, ToolOutput, listed
 from wallet_mcp.server.parties import labels_of, party_key
 from wallet_mcp.server.resolve import find_tx_hash
 from wallet_mcp.server.text import closing, compact
 from wallet_mcp.server.tool import Tool
-from wallet_mcp.server.units import decimals_of, unit_notes
+from wallet_mcp.server.units import told, unit_notes
 from wallet_mcp.wallet.addresses import TxHash
-from wallet_mcp.wallet.chains import Chain
+from wallet_mcp.wallet.assets import asset_on, decimals_of, is_known
+from wallet_mcp.wallet.chains import NATIVE, Chain
 from wallet_mcp.wallet.history import Status, readable, shown_parties, status_of
-from wallet_mcp.wallet.holdings import NATIVE, asset_of
-from wallet_mcp.wallet.known_tokens import clean_symbol, is_coin_symbol, is_well_known
-from wallet_mcp.wallet.money import plain, scale, total
+from wallet_mcp.wallet.known_tokens import clean_symbol, is_coin_symbol
+from wallet_mcp.wallet.money import total
 from wallet_mcp.wallet.times import iso_s
-from wallet_mcp.wallet.units import AmountSample
+from wallet_mcp.wallet.units import AmountSample, TellingUnit
 from wallet_mcp.wallet_api.models import WireDetail, WireDetailParty
 
 NAME = "wallet_get_transaction"
@@ -44,6 +43,9 @@ MAX_NET = 20
 # An answer, which has other parts too, is shorter than 10,000 characters.
 _MOVEMENTS_LENGTH = 5_200
 _NET_LENGTH = 2_600
+_NOT_TOLD = "?"
+"""In the place of an amount that is missing beside others: it is no number, and not nothing."""
+
 _STATUS_WORDS = {
     "success": "succeeded",
     "failed": "failed: nothing moved but the fee",
@@ -123,8 +125,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     facts = _facts(row, chain)
     every = _movements(context, chain, row, facts["status"])
     movements = _leading(every, chain)
-    if any(moved.symbol and not is_well_known(chain.id, moved.asset, moved.symbol) for moved in movements):
-        context.note(CHAIN_TEXT_NOTICE)
+    context.note_symbols((chain.id, moved.asset, moved.symbol) for moved in movements)
     if facts["status"] == "failed" and movements:
         context.note(FAILED_NOTE)
     if any(moved.has_failed for moved in movements):
@@ -182,25 +183,58 @@ def _facts(row: WireDetail, chain: Chain) -> dict[str, Any]:
 
 def _movements(context: ToolContext, chain: Chain, row: WireDetail, status: Status) -> list[Transfer]:
     """The native transfer, the internal ones and the token transfers, zero native amounts left out."""
-    found: list[Transfer] = []
-    senders = ",".join(party.address for party in row.from_details)
-    asset = (NATIVE, "") if _is_of_coin(row, chain) else ("", row.symbol)
-    named = is_coin_symbol(chain, row.symbol)
-    for receiver in row.to_details or (WireDetailParty(),):
-        # With a token transfer upstream may put the token's amount and symbol into the outer fields.
-        if receiver.amount and (asset[0] or not row.token_transfer_details):
-            found += _transfer(context, chain, "detail.to.amount", senders, receiver.address, receiver.amount, *asset)
-        elif not receiver.amount and len(row.to_details) < 2 and (named or not row.token_transfer_details):
-            found += _transfer(context, chain, "detail.amount", senders, receiver.address, row.amount, *asset)
-    for inner in row.internal_transaction_details:
-        flags = (FAILED_PART,) if status != "failed" and status_of(inner.tx_status) == "failed" else ()
-        found += _transfer(context, chain, "detail.internal", inner.from_, inner.to, inner.amount, NATIVE, "", flags)
+    found = [*_outer(context, chain, row), *_internal(context, chain, row, status)]
+    coins = _coin_transfers(row)
     for moved in row.token_transfer_details:
-        contract = asset_of(moved.token_contract_address) if moved.token_contract_address.strip() else ""
+        contract = asset_on(chain.id, moved.token_contract_address) if moved.token_contract_address.strip() else ""
+        key = _transfer_key(moved.from_, moved.to, moved.amount)
+        if contract == NATIVE and key in coins:
+            # Polygon tells the transfer of its coin over again as one of a token.
+            coins.remove(key)
+            continue
         found += _transfer(
             context, chain, "detail.token", moved.from_, moved.to, moved.amount, contract, moved.symbol
         )
     return found
+
+
+def _coin_transfers(row: WireDetail) -> list[tuple[str, str, str]]:
+    """The transfers that may be of the chain's coin, to know them again where they are told as a token's."""
+    senders = _joined(row.from_details)
+    outer = [(senders, receiver.address, receiver.amount or row.amount) for receiver in row.to_details]
+    inner = [(each.from_, each.to, each.amount) for each in row.internal_transaction_details]
+    return [_transfer_key(*each) for each in (*outer, *inner)]
+
+
+def _transfer_key(sender: str, receiver: str, amount: str) -> tuple[str, str, str]:
+    return sender.strip().lower(), receiver.strip().lower(), readable(amount)
+
+
+def _joined(parties: Sequence[WireDetailParty]) -> str:
+    return ",".join(party.address for party in parties)
+
+
+def _outer(context: ToolContext, chain: Chain, row: WireDetail) -> Iterator[Transfer]:
+    """What the transaction itself carried; to all receivers together where none of their shares is told."""
+    senders, asset = _joined(row.from_details), (NATIVE, "") if _is_of_coin(row, chain) else ("", row.symbol)
+    # With a token transfer upstream may put the token's amount and symbol into the outer fields.
+    tokens = bool(row.token_transfer_details)
+    if not any(receiver.amount for receiver in row.to_details):
+        if is_coin_symbol(chain, row.symbol) or not tokens:
+            receivers = _joined(row.to_details)
+            yield from _transfer(context, chain, "detail.amount", senders, receivers, row.amount, *asset)
+    elif asset[0] or not tokens:
+        for receiver in row.to_details:
+            share = receiver.amount or _NOT_TOLD
+            yield from _transfer(context, chain, "detail.to.amount", senders, receiver.address, share, *asset)
+
+
+def _internal(context: ToolContext, chain: Chain, row: WireDetail, status: Status) -> Iterator[Transfer]:
+    for inner in row.internal_transaction_details:
+        flags = (FAILED_PART,) if status != "failed" and status_of(inner.tx_status) == "failed" else ()
+        yield from _transfer(
+            context, chain, "detail.internal", inner.from_, inner.to, inner.amount, NATIVE, "", flags
+        )
 
 
 def _leading(movements: Sequence[Transfer], chain: Chain) -> list[Transfer]:
@@ -224,35 +258,33 @@ def _net(movements: Sequence[Transfer], chain: Chain) -> list[NetRow]:
     None where no party moved an asset more than once: the sums would be the movements. Coins and well-known tokens
     come first where not all of them can be shown.
     """
-    sums: dict[tuple[str, str, str], list[Decimal]] = {}
-    symbols: dict[str, str] = {}
+    sums: dict[tuple[str, str, str, TellingUnit], list[Decimal]] = {}
+    symbols: dict[tuple[str, str], str] = {}
     spelled: dict[str, str] = {}
     for moved in movements:
-        if moved.unit is MISSING or moved.contract is MISSING or moved.has_failed:
+        if moved.unit is MISSING or moved.has_failed:
             continue
         amount = Decimal(moved.amount if moved.amount is not MISSING else str(moved.amount_raw))
-        symbols.setdefault(moved.contract, moved.symbol)
+        # Tokens whose contract is missing are told apart by nothing but their symbol.
+        nameless = "" if moved.asset else moved.symbol
+        symbols.setdefault((moved.asset, nameless), moved.symbol)
         for party, sign in ((moved.from_, -1), (moved.to, 1)):
             if party is not MISSING:
                 key = " ".join(map(party_key, party.split(" ")))
                 spelled.setdefault(key, party)
-                sums.setdefault((key, moved.contract, moved.unit), []).append(sign * amount)
+                sums.setdefault((key, moved.asset, nameless, moved.unit), []).append(sign * amount)
     if all(len(amounts) == 1 for amounts in sums.values()):
         return []
     rows: list[NetRow] = []
-    for (key, contract, unit), amounts in sums.items():
+    for (key, asset, nameless, unit), amounts in sums.items():
         amount = total(amounts)
         if not amount:
             continue
-        fields: dict[str, Any] = {"party": spelled[key], "contract": contract, "symbol": symbols[contract]}
-        fields["unit"] = unit
-        fields["amount" if unit == "coins" else "amount_raw"] = plain(amount)
-        decimals = decimals_of(chain, contract)
-        if unit == "undecided" and decimals is not None and amount == amount.to_integral_value():
-            fields["amount_if_base_units"] = plain(scale(amount, decimals))
+        fields: dict[str, Any] = {"party": spelled[key], "symbol": symbols[asset, nameless]}
+        fields |= told(amount, unit, decimals_of(chain.id, asset)) | ({"contract": asset} if asset else {})
         rows.append(NetRow.model_validate(fields))
     # Where not all can be shown it matters which come first.
-    return sorted(rows, key=lambda row: len(rows) > MAX_NET and not is_known(chain.id, str(row.contract)))
+    return sorted(rows, key=lambda row: len(rows) > MAX_NET and not is_known(chain.id, row.asset))
 
 
 def _transfer(
@@ -268,7 +300,7 @@ def _transfer(
 ) -> list[Transfer]:
     shown = clean_symbol(chain.id, contract, symbol)
     fields = asset_fields(context, field, amount, contract, shown.text, chain)
-    if field != "detail.token" and fields.get("amount", fields.get("amount_raw", "0")) == "0":
+    if field != "detail.token" and (not amount.strip() or fields.get("amount") == "0"):
         return []
     for name, address in (("from", sender), ("to", receiver)):
         if address.strip():

@@ -9,24 +9,23 @@ from pydantic import Field
 from wallet_mcp.server.arguments import MAX_TEXT, WHOLE, Rule, ToolInput, WalletArgument
 from wallet_mcp.server.collect import page_size_of
 from wallet_mcp.server.context import ToolContext
+from wallet_mcp.server.length import LONGEST, LONGEST_ASKED, fitted
 from wallet_mcp.server.output import NextCall, WalletOutput
 from wallet_mcp.server.resolve import check_family, find_chain, find_wallet
 from wallet_mcp.server.rows import (
     COLUMNS,
-    LONGEST_ANSWER,
-    LONGEST_PAGE,
     TokenRow,
     coin_spellings,
-    fitted,
     holding_of,
     note_claims,
     note_coin_twice,
-    note_symbols,
+    symbols_shown,
     token_fields,
 )
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.tool import Tool
-from wallet_mcp.wallet.holdings import NATIVE, visible
+from wallet_mcp.wallet.chains import NATIVE
+from wallet_mcp.wallet.holdings import visible
 
 NAME = "wallet_list_balances"
 
@@ -78,7 +77,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     risky = arguments.include_risk_tokens
     shown, _ = visible(holdings, include_risk=risky)
     note_claims(context, shown)
-    note_symbols(context, shown)
+    context.note_symbols(symbols_shown(shown))
     # Upstream tells neither a total nor whether there is more: a full page may or may not be the last (§3.2).
     given = page_size_of(answer.data, arguments.page_size)
     full = len(rows) >= given
@@ -110,7 +109,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
             **context.common(incomplete_because=reason, next_call=next_call, address=address.text),
         )
 
-    longest = LONGEST_PAGE if "page_size" in arguments.model_fields_set else LONGEST_ANSWER
+    longest = LONGEST_ASKED if "page_size" in arguments.model_fields_set else LONGEST
     return fitted(len(rows), page_of, render, longest)
 
 

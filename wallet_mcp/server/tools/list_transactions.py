@@ -20,14 +20,15 @@ from wallet_mcp.server.arguments import (
     shown,
 )
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.continuation import LONGEST, LONGEST_ASKED, Listing, most_that_fit, refuse_symbol
+from wallet_mcp.server.continuation import Listing, refuse_symbol
+from wallet_mcp.server.length import LONGEST, LONGEST_ASKED, fitted
 from wallet_mcp.server.movements import (
     TransactionRow,
     UsualRow,
     cut,
     folds_of,
-    note_symbols,
     row_notes,
+    symbols_shown,
     transaction_lines,
     transaction_row,
 )
@@ -52,11 +53,10 @@ from wallet_mcp.server.text import closing, compact
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.server.units import unit_notes
 from wallet_mcp.wallet.addresses import Address, same_address
-from wallet_mcp.wallet.chains import Chain
+from wallet_mcp.wallet.chains import NATIVE, Chain
 from wallet_mcp.wallet.cursor import Position
 from wallet_mcp.wallet.flows import suspicions
-from wallet_mcp.wallet.history import Movement, Transaction
-from wallet_mcp.wallet.holdings import NATIVE
+from wallet_mcp.wallet.history import Movement, Transaction, amount_of
 from wallet_mcp.wallet.times import TIME_RULE, iso_ms
 from wallet_mcp.wallet_api.errors import ApiError
 
@@ -168,17 +168,20 @@ async def _listing(context: ToolContext, arguments: Input) -> Output:
     listing = _question(arguments, address, chains, contract, other, span)
     after = listing.position(arguments.cursor, call)
 
-    def wanted(movement: Movement) -> bool:
-        return _is_wanted(movement, arguments.direction, other) and (not contract or movement.contract == contract)
+    question = Question(address.text, contract, span.begin_ms, span.end_ms, after)
+
+    def wanted(found: Transaction, movement: Movement) -> bool:
+        return _is_wanted(movement, arguments.direction, other) and _is_of(movement, question.asset(found.chain))
 
     filtered = arguments.direction != "any" or other is not None
     scan = await scan_history(
         context,
         chains,
-        Question(address.text, contract, span.begin_ms, span.end_ms, after),
+        question,
         arguments.limit,
-        wanted=lambda found: not filtered or any(wanted(movement) for movement in found.movements),
-        filtered=filtered,
+        wanted=lambda found: any(wanted(found, movement) for movement in found.movements),
+        # Upstream has no filter for coins, parties and directions: most of a page may be something else.
+        filtered=filtered or contract == NATIVE,
         # A span with a beginning is read whole, for its totals; without one it may be half a year.
         to_end=after is None and span.begin_ms is not None,
     )
@@ -189,7 +192,7 @@ async def _listing(context: ToolContext, arguments: Input) -> Output:
         totals = totals_over(context, found, by_id, wanted)
         sums["totals"] = list(totals.rows)
         # Totals name the assets of what is not listed, too.
-        note_symbols(context, found)
+        context.note_symbols(symbols_shown(found))
         if not filtered and not contract:
             sums["fees_paid"] = fee_rows(scan.seen, address.text, by_id)
             if unclear := unclear_fee_rows(scan.seen, by_id):
@@ -211,7 +214,7 @@ async def _listing(context: ToolContext, arguments: Input) -> Output:
         notes=tuple(context.notes),
         longest=LONGEST_ASKED if "limit" in arguments.model_fields_set else LONGEST,
     )
-    return answer.output(most_that_fit(len(scan.transactions), answer.fits))
+    return fitted(len(scan.transactions), answer.output, render, answer.longest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +234,6 @@ class _Answer:
     notes: tuple[str, ...]
     longest: int
 
-    def fits(self, count: int) -> bool:
-        """Whether the answer with so many transactions is short enough, as text and as structure."""
-        output = self.output(count)
-        text = "\n".join(render(output))
-        return max(len(text), len(compact(output.model_dump(mode="json")))) < self.longest
-
     def output(self, count: int) -> Output:
         """The answer with the first transactions; the notes of the call are then those that belong to it."""
         context, scan, span = self.context, self.scan.first(count), self.span
@@ -250,7 +247,7 @@ class _Answer:
             for each, found in zip(shown, scan.transactions, strict=True)
         ]
         next_calls = self.listing.next_calls(scan, self.after, self.by_id)
-        note_symbols(context, shown)
+        context.note_symbols(symbols_shown(shown))
         _add_notes(context, scan, span, rows, self.sums)
         for following in next_calls[1:]:
             context.note(f"For what could not be read, also call {following.tool} {compact(following.arguments)}")
@@ -317,6 +314,11 @@ def _is_wanted(movement: Movement, direction: str, other: Address | None) -> boo
     return (direction == "any" or movement.direction in (direction, "self")) and (
         other is None or any(same_address(party, other.text) for party in movement.counterparties)
     )
+
+
+def _is_of(movement: Movement, asset: str) -> bool:
+    """Whether a movement is of the asset asked for; a contract call that carries no coins is none of the coin."""
+    return asset in ("", movement.contract) and not (asset == NATIVE and amount_of(movement) == 0)
 
 
 def _add_notes(
