@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wallet_mcp.settings import Settings, load_settings
+from wallet_mcp.settings import given as given_in
 from wallet_mcp.wallet_api.endpoints import Lifetimes
 
 UNSET = ["", "  ", "\t\n", "${user_config.some_name}", " ${user_config.some_name} ", "${X}"]
@@ -59,6 +60,27 @@ def written(folder: Path, content: bytes | str) -> str:
     path = folder / "key"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return str(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("x", "x"),
+        (" x\n", "x"),
+        ("", ""),
+        (" \t", ""),
+        ("${KEY}", ""),
+        (" ${input:key} \n", ""),
+        ("${}", ""),
+        # Part of a longer value: most likely a mistake, which must show and not read as nothing.
+        ("a${KEY}", "a${KEY}"),
+        ("${A}${B}", "${A}${B}"),
+        ("${KEY", "${KEY"),
+    ],
+)
+def test_what_counts_as_given(value: str, text: str) -> None:
+    assert given_in({"NAME": value}, "NAME") == text
+    assert given_in({}, "NAME") == ""
 
 
 def test_nothing_set_names_what_is_missing_and_keeps_the_defaults() -> None:

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from wallet_mcp.wallet.labels import NO_LABELS, BadLabels, Labels, parse_labels
 from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL, Lifetimes
-from wallet_mcp.wallet_api.signing import Algorithm, BadKey, Ed25519Signer, HmacSigner, Signer
+from wallet_mcp.wallet_api.signing import Algorithm, BadKey, Ed25519Signer, HmacSigner, Signer, is_encodable
 from wallet_mcp.wallet_api.transport import is_loopback
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ AmountUnit = Literal["auto", "base", "scaled"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 _SETTING = re.compile(r"WALLET_MCP_[A-Z0-9_]{1,40}")
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}\s*")
+_PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 _SECRETS = ("API_KEY", "SECRET_KEY", "PRIVATE_KEY", "PRIVATE_KEY_PASSPHRASE")
 _MAX_FILE = 16_384
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -113,6 +113,12 @@ def load_settings(environment: Mapping[str, str], *, sandbox: bool = False) -> S
     )
 
 
+def given(environment: Mapping[str, str], name: str) -> str:
+    """The value of a variable without surrounding white space; empty where it counts as unset."""
+    value = environment.get(name, "").strip()
+    return "" if _PLACEHOLDER.fullmatch(value) else value
+
+
 class _Reader:
     """Reads WALLET_MCP_ settings and collects what is wrong with them."""
 
@@ -127,8 +133,7 @@ class _Reader:
     def text(self, name: str) -> str | None:
         """The value without surrounding white space; None when unset."""
         self._asked.add(name)
-        value = self._environment.get(f"WALLET_MCP_{name}", "")
-        return None if not value.strip() or _PLACEHOLDER.fullmatch(value.strip()) else value.strip()
+        return given(self._environment, f"WALLET_MCP_{name}") or None
 
     def unknown_names(self) -> list[str]:
         """A sentence for each variable that looks like a setting and is none: most likely a slip of the pen."""
@@ -160,7 +165,7 @@ class _Reader:
             return self._from_file(name, path)
         if value is None:
             return None
-        if not _is_unicode(value):
+        if not is_encodable(value):
             self.bad_credentials.append(f"WALLET_MCP_{name} is not UTF-8 text.")
             return None
         # A PEM ends with a line break by its nature.
@@ -279,11 +284,6 @@ def _hmac(secret: SecretStr) -> Signer:
     if " " in text or not text.isprintable():
         raise BadKey("it has white space, control or invisible characters inside; paste it again in one piece")
     return HmacSigner(secret)
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether the text can be encoded: bytes of the environment that are no UTF-8 arrive as lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _is_key_id(text: str) -> bool:

@@ -343,9 +343,21 @@ async def test_a_clock_that_is_off_is_the_only_culprit(offset: float, side: str)
     assert f"{abs(offset):.1f} s {side} the API's" in diagnosis.checks[2].said
 
 
-@pytest.mark.parametrize("offset", [0.0, 4.9, -4.9])
-async def test_a_clock_within_the_window_passes(offset: float) -> None:
-    assert (await examined(stand_in(clock_offset_s=offset))).healthy
+@pytest.mark.parametrize(
+    ("offset", "delay_ms", "said"),
+    [
+        (0.0, 0, "agrees with the API's to within 0.1 s."),
+        (-0.04, 0, "agrees with the API's to within 0.1 s."),
+        # An answer that took 2 s tells the time to 1 s either way.
+        (0.0, 2000, "agrees with the API's to within 2.0 s."),
+        (4.9, 0, "is 4.9 s behind the API's, give or take 0.1 s."),
+        (-4.9, 0, "is 4.9 s ahead of the API's, give or take 0.1 s."),
+    ],
+)
+async def test_a_clock_within_the_window_passes(offset: float, delay_ms: int, said: str) -> None:
+    diagnosis = await examined(stand_in(clock_offset_s=offset, delay_ms=delay_ms))
+    assert diagnosis.healthy
+    assert diagnosis.checks[2].said == f"this machine's clock {said}"
 
 
 @pytest.mark.parametrize(
@@ -426,6 +438,7 @@ ENTRY, OTHER = entry_of(GOOD), entry_of({})
 IN_A_CONTAINER = entry_of(
     {}, "run", "-e", "WALLET_MCP_API_KEY_FILE=/keys/api-key", "wallet-mcp", command="/usr/bin/docker"
 )
+ASKS = entry_of({"WALLET_MCP_API_KEY": "${input:key}", "WALLET_MCP_SECRET_KEY": " ${SECRET} "})
 NINE = {"WALLET_MCP_DEADLINE_S": "9"}
 BROKEN = UnreadableFile(CURSOR, CURSOR, "")  # type: ignore[arg-type]
 
@@ -436,6 +449,10 @@ BROKEN = UnreadableFile(CURSOR, CURSOR, "")  # type: ignore[arg-type]
         ({"A": "1"} | WRONG, [ENTRY], {"A": "1"} | WRONG, False),
         ({"A": "1"}, [BROKEN, OTHER, ENTRY], {"A": "1"} | GOOD, True),
         ({"WALLET_MCP_SANDBOX": " "}, [ENTRY], GOOD, True),
+        # What nobody has filled in is no key, and says nothing about where requests go.
+        ({}, [ASKS, ENTRY], GOOD, True),
+        ({}, [ASKS], {}, False),
+        ({"WALLET_MCP_API_KEY": "${KEY}", "WALLET_MCP_SANDBOX": "${SANDBOX}"}, [ENTRY], GOOD, True),
         ({"A": "1", **NINE}, [ENTRY], {"A": "1", **NINE} | GOOD, True),
         (NINE, [entry_of({"WALLET_MCP_DEADLINE_S": "3"} | GOOD)], NINE | GOOD, True),
         ({"A": "1"}, [OTHER, BROKEN], {"A": "1"}, False),

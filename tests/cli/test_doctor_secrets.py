@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -90,15 +88,6 @@ def test_settings_and_their_notes_are_one_line() -> None:
     assert [check.culprits for check in wrong] == [("setting",)] * 2
     (sandbox,) = check_settings(load_settings({}, sandbox=True))
     assert sandbox.said.startswith("embedded sandbox")
-
-
-@pytest.fixture
-def reachable() -> Iterator[Path]:
-    """A folder that others may pass, unlike pytest's own."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights as POSIX has them")

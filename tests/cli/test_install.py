@@ -377,14 +377,14 @@ def test_that_the_key_itself_was_not_tried_is_said(place: Place, hands: Hands, s
     assert ("The key itself was not tried: `wallet-mcp doctor` tries it." in place.out) is not sandbox
 
 
-def test_a_key_file_that_others_can_read_is_pointed_out(place: Place, hands: Hands) -> None:
+def test_a_key_file_that_others_can_read_is_pointed_out(place: Place, hands: Hands, reachable: Path) -> None:
     named = {}
     for name in ("API_KEY", "SECRET_KEY"):
-        file = place.has(place.home / f"my {name}", "x")
+        file = place.has(reachable / f"my {name}", "x")
         file.chmod(0o644)
         named[f"WALLET_MCP_{name}_FILE"] = str(file)
     assert place.install("other", environment=named) == 0
-    assert f"run: chmod 600 '{place.home}/my API_KEY'" in place.out
+    assert f"run: chmod 600 '{reachable}/my API_KEY'" in place.out
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -357,18 +358,33 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 @posix
-def test_key_files_of_others_that_anybody_can_read_are_pointed_out(tmp_path: Path) -> None:
-    (tmp_path / "id").write_text("id")
-    (tmp_path / "secret").write_text("s")
-    (tmp_path / "id").chmod(0o600)
-    (tmp_path / "secret").chmod(0o640)
-    named = {"WALLET_MCP_API_KEY_FILE": str(tmp_path / "id"), "WALLET_MCP_SECRET_KEY_FILE": str(tmp_path / "secret")}
-    assert readable_by_others(find_keys(named, tmp_path, NO_QUESTION)) == [str(tmp_path / "secret")]
+@pytest.mark.parametrize(
+    ("folder_mode", "pointed_out"),
+    # A folder that lets nobody through protects what is in it: the doctor would find nothing there either.
+    [(0o755, ["secret"]), (0o700, [])],
+)
+def test_key_files_of_others_that_anybody_can_read_are_pointed_out(
+    folder_mode: int, pointed_out: list[str], reachable: Path
+) -> None:
+    (reachable / "id").write_text("id")
+    (reachable / "secret").write_text("s")
+    (reachable / "id").chmod(0o600)
+    (reachable / "secret").chmod(0o640)
+    reachable.chmod(folder_mode)
+    named = {
+        "WALLET_MCP_API_KEY_FILE": str(reachable / "id"),
+        "WALLET_MCP_SECRET_KEY_FILE": str(reachable / "secret"),
+    }
+    found = readable_by_others(find_keys(named, reachable, NO_QUESTION))
+    assert found == [str(reachable / name) for name in pointed_out]
 
 
-def test_where_there_are_no_modes_nothing_is_pointed_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = find_keys(HMAC, tmp_path, NO_QUESTION)
-    store(keys, tmp_path)
-    (tmp_path / "api-key").chmod(0o644)
-    monkeypatch.setattr("wallet_mcp.cli.key_files.os.name", "nt")
-    assert readable_by_others(Keys(keys.env, {}, "stored")) == []
+def test_where_there_are_no_modes_nothing_is_pointed_out(reachable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = find_keys(HMAC, reachable, NO_QUESTION)
+    store(keys, reachable)
+    (reachable / "api-key").chmod(0o644)
+    stored = Keys(keys.env, {}, "stored")
+    if os.name == "posix":
+        assert readable_by_others(stored) == [str(reachable / "api-key")]
+    monkeypatch.setattr("wallet_mcp.server.setup.secret_checks.os", SimpleNamespace(name="nt"))
+    assert readable_by_others(stored) == []

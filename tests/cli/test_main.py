@@ -107,8 +107,9 @@ def test_the_options_of_the_sandbox() -> None:
     options = read_command_line(["sandbox", *words, "--rate", "7", "--clock-offset-s", "-8.5"])
     assert (options.port, options.fault, options.delay_ms, options.jitter_ms) == (0, ["50001:0.3", "hang"], 5, 6)
     assert (options.rate, options.clock_offset_s) == (7, -8.5)
-    plain = read_command_line(["sandbox"])
-    assert (plain.port, plain.fault, plain.rate, plain.clock_offset_s) == (8750, [], 5, 0.0)
+    for words in (["sandbox"], ["sandbox", "--sandbox"], ["--sandbox", "sandbox"]):
+        plain = read_command_line(words)
+        assert (plain.port, plain.fault, plain.rate, plain.clock_offset_s) == (8750, [], 5, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import formatdate
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -15,15 +16,16 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from tests.cli.doctor_bench import GOOD, answering, page, stand_in, wall_clock
+from tests.cli.doctor_bench import GOOD, App, answering, page, stand_in, wall_clock
 from tests.support.virtual_time import VirtualTimeLoop
 from wallet_mcp.cli import probe as probe_module
 from wallet_mcp.cli.anonymise import to_base58
-from wallet_mcp.cli.probe import Options, Recording, Stopped, announcement, probe, record, target_of, write
+from wallet_mcp.cli.probe import Notes, Options, Recording, Stopped, announcement, probe, record, target_of
 from wallet_mcp.cli.probe_plan import Target, questions
 from wallet_mcp.cli.probe_report import ProbeFolder
 from wallet_mcp.sandbox.app import SANDBOX_API_KEY, SANDBOX_SECRET_KEY, Fault, Sandbox
 from wallet_mcp.sandbox.replay import Replay
+from wallet_mcp.sandbox.replies import Moment, rate_limited
 from wallet_mcp.sandbox.world_wallets import WALLETS
 from wallet_mcp.settings import Settings, load_settings
 from wallet_mcp.wallet_api.endpoints import ApiConfig, TokenRef, WalletApi
@@ -44,11 +46,11 @@ def target(address: str = RICH, chain: str = "", tx_hash: str = "") -> Target:
     return target_of(Options(address, chain, tx_hash), settings_of())
 
 
-async def recorded(app: Any, aim: Target, settings: Settings | None = None) -> Recording:
+async def recorded(app: Any, aim: Target, settings: Settings | None = None, notes: Notes | None = None) -> Recording:
     settings = settings or settings_of()
     assert settings.credentials is not None
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    return await record(aim, settings, settings.credentials, transport, wall_clock)
+    return await record(aim, settings, settings.credentials, transport, wall_clock, notes)
 
 
 def facts_of(folder: Path) -> dict[str, tuple[str, str]]:
@@ -64,7 +66,9 @@ def fixtures_of(folder: Path) -> list[dict[str, Any]]:
 
 
 async def probed(app: Any, aim: Target, folder: Path) -> dict[str, tuple[str, str]]:
-    write(await recorded(app, aim), aim, settings_of(), folder)
+    notes = Notes(aim, settings_of(), folder)
+    await recorded(app, aim, notes=notes)
+    notes.finish()
     return facts_of(folder)
 
 
@@ -300,6 +304,45 @@ async def test_a_wrong_clock_costs_one_request_and_a_full_rate_a_pause() -> None
     recording = await recorded(limited, target())
     assert recording.requests == len(recording.exchanges) + 2
     assert limited.requests[1].at - limited.requests[0].at >= 2
+
+
+def limited(retry_after: Callable[[], str]) -> tuple[App, list[float]]:
+    """A sandbox whose rate is used up at the first request, and the times of all requests."""
+    app, times = stand_in(), list[float]()
+
+    async def once(scope: Any, receive: Any, send: Any) -> None:
+        times.append(wall_clock())
+        if len(times) > 1:
+            return await app(scope, receive, send)
+        refusal = rate_limited(Moment(int(wall_clock() * 1e9)), retry_after())
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in refusal.headers]
+        await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        await send({"type": "http.response.body", "body": refusal.body})
+
+    return once, times
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "pause_s"),
+    [
+        (lambda: "3", 4),
+        (lambda: "0", 1),
+        (lambda: "soon", 2),
+        # Digits to Python's isdigit, and no number to float().
+        (lambda: "²", 2),
+        (lambda: formatdate(wall_clock() + 7, usegmt=True), 8),
+        (lambda: formatdate(wall_clock() - 7, usegmt=True), 1),
+        (lambda: "100000", 16),
+    ],
+)
+@pytest.mark.anyio
+async def test_a_full_rate_is_waited_for_as_long_as_the_api_asks_within_reason(
+    retry_after: Callable[[], str], pause_s: float
+) -> None:
+    app, times = limited(retry_after)
+    recording = await recorded(app, target())
+    assert recording.exchanges[0][1].code == 0
+    assert times[1] - times[0] == pytest.approx(pause_s, abs=0.1)
 
 
 @pytest.mark.anyio

@@ -253,7 +253,20 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
 
 
 @pytest.mark.parametrize(
-    ("columns", "width"), [("60", 60), ("132", 132), ("", 80), ("0", 80), ("wide", 80), ("-5", 80), ("9" * 30, 80)]
+    ("columns", "width"),
+    [
+        ("60", 60),
+        ("0060", 60),
+        ("132", 132),
+        ("", 80),
+        ("0", 80),
+        ("wide", 80),
+        ("-5", 80),
+        ("9" * 30, 80),
+        ("000050000000", 80),
+        ("10000", 80),
+        ("9" * 5000, 80),
+    ],
 )
 @pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
 def test_the_width_is_that_of_columns(columns: str, width: int, term: str, environment: pytest.MonkeyPatch) -> None:

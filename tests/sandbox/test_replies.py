@@ -102,8 +102,3 @@ def test_the_edge() -> None:
     away = replies.redirect_to_web()
     assert (away.status, away.body, away.headers) == (302, b"", (("location", "/en"),))
     assert replies.web_page().body.startswith(b"<!doctype html>")
-
-
-def test_parameter_error() -> None:
-    envelope = json.loads(replies.parameter_error("pageSize", "must be between 1 and 100", NOW).body)
-    assert envelope["msg"] == "Parameter [pageSize] error: must be between 1 and 100"

@@ -24,12 +24,16 @@ from tests.support.mcp import (
 )
 from wallet_mcp import __version__
 from wallet_mcp.sandbox.app import Fault, Sandbox
+from wallet_mcp.server import prompts
 from wallet_mcp.server.app import build_server
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.problems import ArgumentProblem
+from wallet_mcp.server.guidance import CallContext, explain
+from wallet_mcp.server.problems import ArgumentProblem, SetupProblem
+from wallet_mcp.server.remediation import remedies
 from wallet_mcp.server.tools import TOOLS, list_chains
 from wallet_mcp.settings import Settings
 from wallet_mcp.wallet.labels import parse_labels
+from wallet_mcp.wallet_api.errors import ApiError
 
 pytestmark = pytest.mark.anyio
 
@@ -159,11 +163,15 @@ async def test_a_tool_that_hangs_is_cut_off_in_words(era: Era, monkeypatch: pyte
         assert "trace" not in failed.parts
 
 
+@pytest.mark.parametrize("groups", [0, 1, 2])
 async def test_a_fault_of_ours_is_an_error_in_words_and_a_place_in_the_log(
-    era: Era, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    groups: int, era: Era, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fails(context: object) -> None:
-        raise KeyError("some private thing")
+    async def fails(context: object = None, inside: int = groups) -> None:
+        if inside == 0:
+            raise KeyError("some private thing")
+        async with anyio.create_task_group() as group:
+            group.start_soon(fails, None, inside - 1)
 
     monkeypatch.setattr(list_chains, "listed_chains", fails)
     async with connect(era) as face:
@@ -174,6 +182,43 @@ async def test_a_fault_of_ours_is_an_error_in_words_and_a_place_in_the_log(
     assert "internal error KeyError at " in line
     assert "fails:" in line
     assert "private" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError(code=40104, message="Permission denied"),
+        ArgumentProblem("chain", "a chain of this API"),
+        SetupProblem("bad_settings", ("A is wrong.",)),
+        TimeoutError(),
+    ],
+)
+async def test_a_failure_from_a_task_group_reads_as_it_does_alone(
+    error: Exception, era: Era, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    raised = iter([error, ExceptionGroup("a part failed", [error, KeyError("cut off with it")])])
+
+    async def fails(context: object) -> None:
+        raise next(raised)
+
+    caplog.set_level(logging.INFO, logger="wallet_mcp")
+    monkeypatch.setattr(list_chains, "listed_chains", fails)
+    async with connect(era) as face:
+        alone, grouped = [await face.failure("wallet_list_chains") for _ in range(2)]
+    assert (alone.text, alone.meta) == (grouped.text, grouped.meta)
+    assert alone.meta["code"] != "internal"
+    lines = [record.getMessage().rpartition(" in ")[0] for record in caplog.records if record.name == "wallet_mcp"]
+    assert len(lines) == 2
+    assert lines[0] == lines[1]
+
+
+def test_files_that_are_checked_at_the_start_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    remedies.cache_clear()
+    prompts._prompts.cache_clear()
+    build_server(Settings())
+    monkeypatch.setattr("tomllib.loads", lambda text: pytest.fail("a file is read again"))
+    assert prompts.list_prompts()
+    assert explain(ApiError(code=40104), CallContext("wallet_list_chains")).meta["code"] == 40104
 
 
 async def test_each_call_is_logged_by_name_outcome_and_time(era: Era, caplog: pytest.LogCaptureFixture) -> None:
@@ -194,7 +239,9 @@ async def test_each_call_is_logged_by_name_outcome_and_time(era: Era, caplog: py
 async def test_proxy_variables_are_named_never_shown(era: Era, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    async with connect(era, faults=[Fault("40302")]) as face:
+    # A host that a proxy can lead to: the embedded sandbox is reached without any.
+    settings = custom_settings(base_url="https://proxied.invalid/build")
+    async with connect(era, faults=[Fault("40302")], settings=settings) as face:
         assert "no proxy variable is set" in (await face.failure("wallet_list_chains")).text
         monkeypatch.setenv("HTTPS_PROXY", "http://user:word@proxy.example:8080")
         monkeypatch.setenv("ALL_PROXY", " ")
@@ -203,11 +250,20 @@ async def test_proxy_variables_are_named_never_shown(era: Era, monkeypatch: pyte
         assert "proxy.example" not in failed.text
 
 
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:8750/build", "http://localhost:8750/build"])
+async def test_a_proxy_variable_does_not_count_where_no_proxy_is_used(
+    base_url: str, era: Era, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:8080")
+    async with connect(era, faults=[Fault("40302")], settings=custom_settings(base_url=base_url)) as face:
+        assert "no proxy variable is set" in (await face.failure("wallet_list_chains")).text
+
+
 async def test_a_base_url_without_build_is_the_first_suspect(era: Era) -> None:
     settings = custom_settings(base_url="https://proxy.example/api")
     refusing = httpx.Response(404, json={"error": "Not Found", "status": 404})
     async with connect(era, settings=settings, transport=Upstream(lambda request: refusing)) as face:
-        failed = await face.failure("wallet_list_chains")
+        failed = await face.failure("wallet_list_balances", BALANCES)
         assert "must make WALLET_MCP_BASE_URL end in /build" in failed.parts["step"]
 
 

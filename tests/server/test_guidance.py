@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.hostile import PAYLOADS, forbidden_in, texts_in
-from wallet_mcp.server.guidance import CallContext, Failure, error_catalog, explain
+from wallet_mcp.server.guidance import CallContext, Failure, explain
 from wallet_mcp.server.problems import ArgumentProblem, SetupProblem
-from wallet_mcp.server.remediation import FAMILIES, TABLES, remedies
+from wallet_mcp.server.remediation import FAMILIES, TABLES, error_catalog, remedies
 from wallet_mcp.wallet_api.errors import ApiError, Code, Exchange, SetupCode
 
 ADDRESS = "0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045"
@@ -568,7 +568,24 @@ def test_a_held_repeat_may_come_at_once(
         ("Timestamp expired", float("nan"), 5000, "outside its receive window.", "NTP", "no"),
         ("Timestamp expired", 42.34, 5000, "machine is 42.3 s behind the API's.", "NTP", "no"),
         ("Timestamp expired", -3600.4, 5000, "machine is 3600 s ahead of the API's.", "at most 60000", "no"),
-        ("Timestamp expired", 0.3, 5000, "took longer to arrive", "faster connection", "no"),
+        (
+            "Timestamp expired",
+            0.3,
+            5000,
+            "is not the cause (the clock of this server's machine is 0.3 s b",
+            "faster",
+            "no",
+        ),
+        # "0.0 s ahead of the API's" would read as a measured fault.
+        (
+            "Timestamp expired",
+            -0.01,
+            5000,
+            "cause (the clock of this server's machine agrees with the API's).",
+            "or",
+            "no",
+        ),
+        ("Timestamp expired", -0.01, 5, "machine is 0.010 s ahead of the API's.", "NTP", "no"),
         ("Timestamp expired", 0.3, 60000, "took longer to arrive", "already at the maximum of 60000", "no"),
         (
             "Duplicate request detected",
@@ -578,6 +595,7 @@ def test_a_held_repeat_may_come_at_once(
             "signed anew",
             "after 1 s",
         ),
+        ("Duplicate nonce", 42.0, 5000, "a repeat on the way, not a wrong clock", "signed anew", "after 1 s"),
         ("duplicate request", 42.0, 5000, "a repeat on the way, not a wrong clock", "signed anew", "after 1 s"),
     ],
 )

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from wallet_mcp.server.output import NextCall, Part, Provenance, ToolOutput, iso_seconds, listed, parse_wallets
+from wallet_mcp.server.output import (
+    NextCall,
+    Part,
+    Provenance,
+    ToolOutput,
+    iso_seconds,
+    listed,
+    parse_wallets,
+    source_of,
+)
 from wallet_mcp.wallet_api.answers import Answer
 from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL
 from wallet_mcp.wallet_api.errors import ApiError
@@ -26,6 +35,21 @@ def provenance(*answers: Answer[None], base_url: str = DEFAULT_BASE_URL) -> Prov
     for one in answers:
         made.take(one)
     return made
+
+
+@pytest.mark.parametrize(
+    ("base_url", "sandbox", "source"),
+    [
+        (DEFAULT_BASE_URL, False, "live"),
+        (DEFAULT_BASE_URL, True, "sandbox"),
+        ("https://gateway.invalid/build", False, "custom"),
+        ("https://gateway.invalid/build", True, "sandbox"),
+    ],
+)
+def test_one_invented_answer_counts_more_than_the_address_it_came_from(
+    base_url: str, sandbox: bool, source: str
+) -> None:
+    assert source_of(base_url, sandbox=sandbox) == source
 
 
 def test_an_answer_is_as_old_as_its_oldest_part() -> None:

@@ -7,7 +7,7 @@ import pytest
 from mcp import MCPError
 
 from tests.support.mcp import Face, connect, usable_settings
-from wallet_mcp.server.guidance import error_catalog
+from wallet_mcp.server.remediation import error_catalog
 from wallet_mcp.server.resources import complete, read_resource
 from wallet_mcp.settings import Settings
 from wallet_mcp.wallet.chains import Chain

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from tests.golden.answers import Asked, text_of
 from tests.support.virtual_time import VirtualTimeLoop
 from wallet_mcp.sandbox.world_wallets import WALLETS
-from wallet_mcp.server.guidance import error_catalog
+from wallet_mcp.server.remediation import error_catalog
 
 README: Final = Path(__file__).parents[2] / "README.md"
 ERRORS_PAGE: Final = README.parent / "docs" / "errors.md"

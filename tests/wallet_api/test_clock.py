@@ -90,10 +90,11 @@ def test_http_date_never_raises(text: str) -> None:
 def test_offset_is_the_middle_of_the_round_trip(offset: float) -> None:
     wall = Wall(START)
     clock = ServerClock(wall)
-    assert clock.offset_s is None
+    assert (clock.offset_s, clock.uncertainty_s) == (None, 0.0)
     assert clock.now() == START
     clock.learn(START + offset + 0.1, START, START + 0.2)
     assert clock.offset_s == pytest.approx(offset, abs=1e-6)
+    assert clock.uncertainty_s == pytest.approx(0.1, abs=1e-6)
     wall.at += 10
     assert clock.now() == pytest.approx(START + offset + 10)
     assert clock.timestamp() == iso_utc(clock.now())

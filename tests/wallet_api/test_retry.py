@@ -359,7 +359,8 @@ async def test_error_carries_the_facts_of_the_exchange() -> None:
 
 async def test_outcome_carries_rate_headers_and_server_time() -> None:
     wire = Scripted(success(x_oc_ratelimit_limit="5", x_oc_ratelimit_remaining="4", x_oc_used_weight="x"))
-    rate, outcome = await make_api(wire).probe(deadline=within(25))
+    outcome = await make_api(wire).probe(deadline=within(25))
+    rate = outcome.rate
     assert (rate.limit, rate.remaining, rate.used_weight) == (5, 4, None)
     assert outcome.server_time == START
     assert outcome.sandbox_wallets == ""
@@ -367,5 +368,5 @@ async def test_outcome_carries_rate_headers_and_server_time() -> None:
 
 async def test_server_time_is_our_corrected_time_where_the_answer_has_none() -> None:
     wire = Scripted(Reply(b'{"code":0,"data":[]}'))
-    _, outcome = await make_api(wire).probe(deadline=within(25))
+    outcome = await make_api(wire).probe(deadline=within(25))
     assert outcome.server_time == pytest.approx(wall_clock())

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.wallet_api import BASE_URL, Reply, Scripted, loop_time
 from wallet_mcp.wallet_api.errors import ApiError, Code
-from wallet_mcp.wallet_api.transport import MAX_BODY, Transport, is_loopback, name_failure
+from wallet_mcp.wallet_api.transport import MAX_BODY, Transport, is_loopback, name_failure, proxies_towards
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -56,6 +56,28 @@ async def failure(*replies: Reply, timeout_s: float = 10.0) -> ApiError:
 )
 def test_is_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize(
+    ("base_url", "environment", "embedded", "names"),
+    [
+        ("https://web3.binance.com/build", {}, False, ()),
+        ("https://web3.binance.com/build", {"https_proxy": "p", "ALL_PROXY": " "}, False, ("https_proxy",)),
+        ("https://web3.binance.com/build", {"HTTPS_PROXY": "p"}, True, ()),
+        ("http://localhost:8750/build", {"HTTP_PROXY": "p"}, False, ()),
+        ("http://[::1]:8750/build", {"ALL_PROXY": "p"}, False, ()),
+    ],
+)
+def test_proxy_variables_are_named_where_the_client_uses_them(
+    base_url: str, environment: dict[str, str], embedded: bool, names: tuple[str, ...]
+) -> None:
+    assert proxies_towards(base_url, environment, embedded=embedded) == names
+
+
+def test_a_system_is_not_asked_about_a_host_that_no_variable_concerns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside POSIX that question can be a look-up of names."""
+    monkeypatch.setattr("urllib.request.proxy_bypass", lambda host: pytest.fail(host))
+    assert proxies_towards("https://web3.binance.com/build", {}, embedded=False) == ()
 
 
 @pytest.mark.anyio

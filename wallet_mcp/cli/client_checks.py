@@ -20,7 +20,7 @@ from anyio.abc import Process
 
 from wallet_mcp.cli.client_places import FoundEntry, UnreadableFile
 from wallet_mcp.server.setup.checks import Check, Culprit, failed, ok, skipped
-from wallet_mcp.settings import load_settings
+from wallet_mcp.settings import given, load_settings
 
 PATIENCE_S: Final = 20.0
 """Seconds for start, handshake and list of tools; clients allow 30 or more."""
@@ -69,7 +69,7 @@ async def check_entry(entry: FoundEntry, environment: Mapping[str, str]) -> list
     title = f"{entry.client.title}, entry {entry.name[:40]!r}"
     checks: list[Check] = []
     chosen = entry.settings
-    secrets = [name for name in _SECRETS if _is_secret(entry.env.get(name, "")) or _is_secret(chosen.get(name, ""))]
+    secrets = [name for name in _SECRETS if _holds_secret(entry.env, name) or _holds_secret(chosen, name)]
     if secrets:
         checks.append(failed("client", f"{title}: {' and '.join(secrets)} stand in {entry.file}.", "client_secret"))
     try:
@@ -208,6 +208,7 @@ def _has_more_settings(entry: FoundEntry, environment: Mapping[str, str]) -> boo
     return in_a_file or asked_for or load_settings(environment).api_key_present
 
 
-def _is_secret(value: str) -> bool:
-    """Whether a setting holds a value of its own and not a client's placeholder."""
-    return bool(value.strip()) and "${" not in value
+def _holds_secret(env: Mapping[str, str], name: str) -> bool:
+    """Whether a setting holds a value of its own, without a client's placeholder anywhere in it."""
+    value = given(env, name)
+    return bool(value) and "${" not in value

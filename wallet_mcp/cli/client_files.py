@@ -14,6 +14,7 @@ from typing import Final
 
 from wallet_mcp.cli.client_commands import is_ours
 from wallet_mcp.cli.clients import Entry
+from wallet_mcp.wallet_api.signing import is_encodable
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 NEW_FILE_MODE: Final = 0o600
@@ -66,8 +67,8 @@ def with_entry(text: str | None, servers_key: str, name: str, entry: Entry, path
     if after == before:
         return mark + text
     written = _written(after, text)
-    others = (_others(each, servers_key, name) for each in (text, written))
-    if _parsed(written, path) != after or next(others) != next(others):
+    same_others = _others(text, servers_key, name) == _others(written, servers_key, name)
+    if _parsed(written, path) != after or not same_others:
         raise NotEdited(f"{path} holds numbers that an edit would round; it was not touched.")
     return mark + written
 
@@ -167,15 +168,11 @@ def _written(content: Mapping[str, object], like: str) -> str:
     indent = _FIRST_INDENT.match(like)
     ascii_only = like.isascii() and "\\u" in like
     text = json.dumps(content, indent=indent[1] if indent else 2, ensure_ascii=ascii_only)
-    if not _is_encodable(text):
+    if not is_encodable(text):
         text = json.dumps(content, indent=indent[1] if indent else 2)
     if not like.strip() or like.endswith("\n"):
         text += "\n"
     return text.replace("\n", "\r\n") if "\r\n" in like else text
-
-
-def _is_encodable(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _merged(old: object, entry: Entry, name: str, path: Path) -> dict[str, object]:

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     import httpx
 
     from wallet_mcp.cli.client_places import FoundEntry, UnreadableFile
-    from wallet_mcp.server.setup.signed_probe import ProbeResult
+    from wallet_mcp.server.setup.signed_probe import Probed
     from wallet_mcp.server.setup.way_checks import Resolve
-    from wallet_mcp.settings import Settings
 
 _KEY_SETTINGS = ("API_KEY", "SECRET_KEY", "PRIVATE_KEY")
 _SAY_WHERE = frozenset(("WALLET_MCP_SANDBOX", "WALLET_MCP_BASE_URL"))
@@ -30,7 +29,7 @@ class Diagnosis:
     """All checks in their order, and what stands behind the signed probe."""
 
     checks: tuple[Check, ...]
-    probe: ProbeResult | None = None
+    probe: Probed | None = None
 
     @property
     def healthy(self) -> bool:
@@ -104,12 +103,15 @@ def settings_to_check(
 ) -> tuple[Mapping[str, str], tuple[str, ...]]:
     """The environment whose settings are checked, and a note where a client's count or could have counted.
 
-    Most people set keys for a client alone: where this process has none, those of the first entry that has are taken.
-    Settings of this process stay on top of them. One that says where requests go (sandbox, another base URL) was not
-    meant for a client's key: then no key is taken, for it would be shown to somebody else or used live unasked.
+    Most people set keys for a client alone: where this process has none, those of the first entry that has are taken;
+    a placeholder is none. Settings of this process stay on top of them. One that says where requests go (sandbox,
+    another base URL) was not meant for a client's key: then no key is taken, for it would be shown to somebody else
+    or used live unasked.
     """
+    from wallet_mcp.settings import given
+
     names = {f"WALLET_MCP_{name}{suffix}" for name in _KEY_SETTINGS for suffix in ("", "_FILE")}
-    own = {name for name, value in environment.items() if name.startswith("WALLET_MCP_") and value.strip()}
+    own = {name for name in environment if name.startswith("WALLET_MCP_") and given(environment, name)}
     if own & names:
         return environment, ()
     entry = next((entry for entry in entries if _has_keys(entry, names)), None)
@@ -127,18 +129,20 @@ def settings_to_check(
 def _has_keys(entry: FoundEntry | UnreadableFile, names: Set[str]) -> TypeGuard[FoundEntry]:
     """Whether an entry holds a key or names its files; those of a container are not to be found out here."""
     from wallet_mcp.cli.client_places import FoundEntry
+    from wallet_mcp.settings import given
 
     if not isinstance(entry, FoundEntry):
         return False
-    held = {name for name in names if entry.settings.get(name, "").strip()}
+    held = {name for name in names if given(entry.settings, name)}
     return bool(held) and not (entry.in_container and any(name.endswith("_FILE") for name in held))
 
 
 async def diagnose(settings: Mapping[str, str], bench: Bench, *, deep: bool, sandbox: bool = False) -> Diagnosis:
     """The checks from settings to rate headers; `settings` is the environment that holds them.
 
-    At most ten requests are sent, none of them about a wallet: one unsigned, two signed, with `deep` up to five more.
+    At most eight requests are sent, none about a wallet: one unsigned, two signed, with `deep` up to five more.
     """
+    from wallet_mcp.cli.wiring import on_the_sandbox
     from wallet_mcp.server.setup.asking import Asker
     from wallet_mcp.server.setup.secret_checks import check_secrets, check_settings, read_material
     from wallet_mcp.server.setup.signed_probe import rate_check, signed_probe
@@ -152,11 +156,12 @@ async def diagnose(settings: Mapping[str, str], bench: Bench, *, deep: bool, san
         way_to,
     )
     from wallet_mcp.settings import load_settings
+    from wallet_mcp.wallet_api.retry import RateHeaders
 
     loaded = load_settings(settings, sandbox=sandbox)
     transport = bench.transport
     if loaded.sandbox:
-        loaded, transport = _on_the_sandbox(loaded)
+        loaded, transport, _ = on_the_sandbox(loaded)
     material = read_material({} if loaded.sandbox else settings)
     checks = [ok("settings", note) for note in bench.notes]
     checks += check_settings(loaded)
@@ -166,9 +171,9 @@ async def diagnose(settings: Mapping[str, str], bench: Bench, *, deep: bool, san
         # A wrong base URL leaves nobody to ask.
         because = "the settings have to be corrected first."
         return Diagnosis((*checks, *(skipped(part, because) for part in _AFTER_SETTINGS)))
-    way = way_to(loaded.base_url, dict(bench.environment), embedded=loaded.sandbox)
+    way = way_to(loaded.base_url, bench.environment, embedded=loaded.sandbox)
     asker = Asker(loaded.base_url, bench.wall, transport)
-    result: ProbeResult | None = None
+    result: Probed | None = None
     try:
         dns = await check_dns(way, bench.resolve or resolve)
         unsigned = None if dns.status == "failed" else await asker.ask(PROBE_CALL)
@@ -182,9 +187,12 @@ async def diagnose(settings: Mapping[str, str], bench: Bench, *, deep: bool, san
             credentials = salvaged(material.api_key, material)
         if connection.status != "ok" or unsigned is None:
             checks += [skipped("signed probe", "a key is not sent on a way that does not lead to the API.")]
-            checks += [rate_check(None)]
+            checks += [rate_check(RateHeaders())]
         elif credentials is None:
-            checks += [skipped("signed probe", "there are no credentials that can be used."), rate_check(None)]
+            checks += [
+                skipped("signed probe", "there are no credentials that can be used."),
+                rate_check(RateHeaders()),
+            ]
         else:
             # With the API's own time a wrong clock cannot hide what else is wrong.
             asker.correct_clock(unsigned.clock_offset_s or 0.0)
@@ -204,12 +212,3 @@ async def diagnose(settings: Mapping[str, str], bench: Bench, *, deep: bool, san
 
 
 _AFTER_SETTINGS: tuple[Part, ...] = ("clock", "dns", "connection", "signed probe", "rate headers")
-
-
-def _on_the_sandbox(settings: Settings) -> tuple[Settings, httpx.AsyncBaseTransport]:
-    import httpx
-
-    from wallet_mcp.cli.wiring import sandbox_settings
-    from wallet_mcp.sandbox.app import Sandbox
-
-    return sandbox_settings(settings), httpx.ASGITransport(app=Sandbox(), raise_app_exceptions=False)

@@ -20,8 +20,8 @@ from pydantic import SecretStr
 
 from wallet_mcp.cli.client_files import replace_file
 from wallet_mcp.server.setup.checks import FIXES
-from wallet_mcp.server.setup.secret_checks import read_material, suspicions, without_quotes
-from wallet_mcp.settings import load_settings
+from wallet_mcp.server.setup.secret_checks import read_material, readers, suspicions, without_quotes
+from wallet_mcp.settings import given, load_settings
 
 FOLDER: Final = "wallet-mcp"
 FILE_NAMES: Final[Mapping[str, str]] = {
@@ -125,16 +125,13 @@ def superseded(keys: Keys, folder: Path) -> list[Path]:
 
 def readable_by_others(keys: Keys) -> list[str]:
     """The key files, among those that somebody else wrote, that other users of this machine may read."""
-    if os.name != "posix":
-        return []
-    paths = [path for path in map(Path, keys.env.values()) if path not in keys.writes]
-    return [str(path) for path in paths if path.is_file() and path.stat().st_mode & 0o077]
+    return [str(path) for path in map(Path, keys.env.values()) if path not in keys.writes and readers(path)]
 
 
 def _from_environment(environment: Mapping[str, str], folder: Path) -> Keys:
     keys = Keys({}, {}, "environment")
     for name in FILE_NAMES:
-        value, path = (_text(environment, f"WALLET_MCP_{name}{suffix}") for suffix in ("", "_FILE"))
+        value, path = (given(environment, f"WALLET_MCP_{name}{suffix}") for suffix in ("", "_FILE"))
         if value and path:
             raise NoKey(f"WALLET_MCP_{name} and WALLET_MCP_{name}_FILE are both set: keep one of the two.")
         if value:
@@ -234,11 +231,6 @@ def _as_settings(keys: Keys) -> dict[str, str]:
         else:
             made[setting.removesuffix("_FILE")] = secret.get_secret_value()
     return made
-
-
-def _text(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name, "").strip()
-    return "" if re.fullmatch(r"\$\{[^}]*\}", value) else value
 
 
 def _setting(name: str) -> str:

@@ -145,6 +145,8 @@ def parser() -> argparse.ArgumentParser:
     probe.add_argument("--out", default="wallet-mcp-probe", metavar="DIR", help="default wallet-mcp-probe")
     probe.add_argument("--yes", action="store_true", help="agree beforehand to what it sends")
     sandbox = commands.add_parser("sandbox", help="serve the stand-in for the API on this machine")
+    # Every command takes it; here it changes nothing, and help about it would only puzzle.
+    sandbox.add_argument("--sandbox", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     sandbox.add_argument(
         "--port", type=_whole_number(0, 65_535), default=8750, help="default 8750; 0 takes a free one"
     )

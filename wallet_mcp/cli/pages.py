@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from wallet_mcp.server.movements import MovementRow, amount_text
+from wallet_mcp.server.output import ToolOutput
 from wallet_mcp.server.text import cell
 
-_COMMON = {"source", "as_of", "age_seconds", "stale", "complete", "incomplete_because", "notes", "next"}
+_COMMON = set(ToolOutput.model_fields)
 _AMOUNT_COLUMNS = ("amount", "amount_raw", "amount_if_base_units", "unit", "symbol", "contract")
 _TRANSFER_COLUMNS = (*_AMOUNT_COLUMNS, "from", "to", "flags")
 _NET_COLUMNS = ("party", *_AMOUNT_COLUMNS)

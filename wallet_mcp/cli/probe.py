@@ -55,18 +55,13 @@ def probe(options: Options) -> int:
     """Ask for consent, send the requests, write report and fixtures; the exit status is 0, 1 or 2 as for `call`."""
     import os
 
-    from wallet_mcp.cli.wiring import sandbox_settings
+    from wallet_mcp.cli.wiring import on_the_sandbox
     from wallet_mcp.settings import load_settings
 
     settings = load_settings(os.environ, sandbox=options.sandbox)
     transport: httpx.AsyncBaseTransport | None = None
     if settings.sandbox:
-        import httpx
-
-        from wallet_mcp.sandbox.app import Sandbox
-
-        settings = sandbox_settings(settings)
-        transport = httpx.ASGITransport(app=Sandbox(), raise_app_exceptions=False)
+        settings, transport, _ = on_the_sandbox(settings)
     try:
         target = target_of(options, settings)
         folder = _new_folder(options.out)
@@ -181,15 +176,6 @@ async def record(
     return Recording(tuple(exchanges), asker.sent)
 
 
-def write(recording: Recording, target: Target, settings: Settings, folder: Path) -> None:
-    """Write report and fixtures of a recording. Raises `OSError`."""
-    notes = Notes(target, settings, folder)
-    for question, asked in recording.exchanges:
-        notes.keep(question, asked)
-    notes.requests = recording.requests
-    notes.finish()
-
-
 class Notes:
     """What a probe has found so far: each answer becomes a fixture at once, all of them the report.
 
@@ -245,6 +231,7 @@ class Notes:
 
 async def _ask(asker: Asker, question: Question, settings: Settings, credentials: Credentials, call: Call) -> Asked:
     from wallet_mcp.server.setup.asking import Signature
+    from wallet_mcp.wallet_api.retry import retry_after
 
     def signature() -> Signature:
         window = question.recv_window or str(settings.recv_window_ms)
@@ -254,8 +241,8 @@ async def _ask(asker: Asker, question: Question, settings: Settings, credentials
 
     asked = await asker.ask(call, signature(), at_once=question.at_once)
     if asked.code == 42900 and asked.received is not None:
-        wait = asked.received.headers.get("retry-after", "1")
-        await anyio.sleep(min(_QUIET_CAP_S, float(wait) if wait.isdigit() else 1.0) + 1)
+        wait = retry_after(asked.received.headers, asked.sent_at + (asked.clock_offset_s or 0.0))
+        await anyio.sleep(min(_QUIET_CAP_S, 1.0 if wait is None else wait) + 1)
         return await asker.ask(call, signature())
     if asked.code == 40103 and asked.clock_offset_s is not None and not question.varied:
         asker.correct_clock(asked.clock_offset_s)
@@ -275,15 +262,14 @@ def _check(asked: Asked, *, first: bool) -> None:
 
 def _summary(recording: Recording, target: Target, settings: Settings) -> Summary:
     from wallet_mcp.cli.probe_report import Summary
-    from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL
+    from wallet_mcp.server.output import source_of
     from wallet_mcp.wallet_api.retry import HEADER_SANDBOX
 
     asked = [asked for _, asked in recording.exchanges]
     sandbox = any(each.received is not None and HEADER_SANDBOX in each.received.headers for each in asked)
-    source = "sandbox" if sandbox else "live" if settings.base_url == DEFAULT_BASE_URL else "custom"
     taken = [each.round_trip_s for each in asked]
     return Summary(
-        source=source,
+        source=source_of(settings.base_url, sandbox=sandbox),
         algorithm=settings.credentials.algorithm if settings.credentials else "",
         family=target.address.family,
         chain=target.chain.id,

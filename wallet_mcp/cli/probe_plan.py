@@ -5,7 +5,6 @@ Where the client sends the same request, it is spelled the same here, so that th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,11 +13,9 @@ from wallet_mcp.server.setup.asking import Asked
 from wallet_mcp.wallet.addresses import Address
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.known_tokens import tokens_by_symbol
-from wallet_mcp.wallet_api.endpoints import NATIVE_FORM
+from wallet_mcp.wallet_api.endpoints import BALANCES, HISTORY, NATIVE_FORM, TokenRef, chains_call, token_call
 from wallet_mcp.wallet_api.retry import Call
 
-BALANCES: Final = "/api/v1/dex/balance"
-HISTORY: Final = "/api/v1/dex/post-transaction"
 UNKNOWN_CHAIN: Final = "987654321"
 PAGE: Final = 100
 TOO_MANY_TOKENS: Final = 21
@@ -67,7 +64,7 @@ def questions(target: Target) -> list[Question]:
     history = _history(address, chains=chain, limit=str(PAGE))
     several = f"{chain},{other}"
     plan = [
-        Question("chains", "the chain list, the rate headers", _always(_chains())),
+        Question("chains", "the chain list, the rate headers", _always(chains_call())),
         Question("chains-filtered", "whether the filter works", _always(_chains(chain)), at_once=True),
         Question(
             "balances", "the form of a balance page, the native coin's contract, the order", _always(balances), True
@@ -96,17 +93,15 @@ def questions(target: Target) -> list[Question]:
         Question(
             "tokens-native-blank",
             "the native coin asked as a blank contract",
-            _always(_tokens(address, _native(target, ""))),
+            _always(_tokens(target, [""])),
         ),
         Question(
             "tokens-native-placeholder",
             "the native coin asked as 0xeeee...eeee",
-            _always(_tokens(address, _native(target, NATIVE_FORM))),
+            _always(_tokens(target, [""], NATIVE_FORM)),
         ),
         Question("tokens-held-and-not", "whether a token without balance is left out", _held_and_not(target)),
-        Question(
-            "tokens-21", "more than 20 tokens", _always(_tokens(address, [(chain, NATIVE_FORM)] * TOO_MANY_TOKENS))
-        ),
+        Question("tokens-21", "more than 20 tokens", _always(_tokens(target, [NATIVE_FORM] * TOO_MANY_TOKENS))),
         Question("history", "forms, nulls and units of history rows", _always(history)),
         Question("history-next-page", "whether the cursor continues where the page ended", _next_page(target)),
         Question(
@@ -126,9 +121,11 @@ def questions(target: Target) -> list[Question]:
             "a hash that is not there",
             _always(_detail(chain, UNKNOWN_HASH if target.address.family == "evm" else _UNKNOWN_SIGNATURE)),
         ),
-        Question("recv-window-60001", "a receive window above the maximum", _always(_chains()), recv_window="60001"),
         Question(
-            "timestamp-seconds", "a timestamp without milliseconds", _always(_chains()), write_time=_whole_seconds
+            "recv-window-60001", "a receive window above the maximum", _always(chains_call()), recv_window="60001"
+        ),
+        Question(
+            "timestamp-seconds", "a timestamp without milliseconds", _always(chains_call()), write_time=_whole_seconds
         ),
     ]
     if other:
@@ -170,9 +167,8 @@ def _always(call: Call) -> Callable[[Answers], Call | None]:
     return lambda _answers: call
 
 
-def _chains(chain: str = "") -> Call:
-    query = (("binanceChainId", chain),) if chain else ()
-    return Call("supported_chains", "GET", f"{BALANCES}/supported/chain", query)
+def _chains(chain: str) -> Call:
+    return chains_call(("binanceChainId", chain))
 
 
 def _balances(address: str, **fields: str) -> Call:
@@ -190,20 +186,8 @@ def _detail(chain: str, tx_hash: str) -> Call:
     return Call("transaction_detail", "GET", f"{HISTORY}/transaction-detail-by-txhash", query)
 
 
-def _tokens(address: str, tokens: Sequence[tuple[str, str]]) -> Call:
-    body = {
-        "address": address,
-        "tokenContractAddresses": [
-            {"binanceChainId": chain, "tokenContractAddress": contract} for chain, contract in tokens
-        ],
-        "excludeRiskToken": "1",
-    }
-    compact = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
-    return Call("token_balances", "POST", f"{BALANCES}/token-balances-by-address", body=compact)
-
-
-def _native(target: Target, form: str) -> list[tuple[str, str]]:
-    return [(target.chain.id, form)]
+def _tokens(target: Target, contracts: Sequence[str], native_form: str = "") -> Call:
+    return token_call(target.address.text, [TokenRef(target.chain.id, each) for each in contracts], native_form)
 
 
 def _held_and_not(target: Target) -> Callable[[Answers], Call | None]:
@@ -213,7 +197,7 @@ def _held_and_not(target: Target) -> Callable[[Answers], Call | None]:
         absent = absent_token(target, held)
         if not tokens or not absent:
             return None
-        return _tokens(target.address.text, [(target.chain.id, contract) for contract in (*tokens, absent)])
+        return _tokens(target, [*tokens, absent])
 
     return make
 

@@ -220,7 +220,7 @@ def _shown(text: str) -> str:
 
 def _width_of(stream: TextIO) -> int:
     columns = os.environ.get("COLUMNS", "")
-    if columns.isascii() and columns.isdigit() and 0 < int(columns[:6]) < 10_000:
+    if columns.isascii() and columns.isdigit() and len(columns) < 10 and 0 < int(columns) < 10_000:
         return int(columns)
     try:
         return os.get_terminal_size(stream.fileno()).columns or _FALLBACK_WIDTH

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wallet_mcp.settings import Credentials, Settings, load_settings
 
 if TYPE_CHECKING:
+    import httpx
     from mcp.server.lowlevel import Server
 
 LIVE_KEYS_NOTE = "Sandbox mode: the live keys that are set are not used."
@@ -32,20 +33,21 @@ def server_from_environment(
 
     if not settings.sandbox:
         return build_server(settings, promises_to_wait=promises_to_wait)
+    chosen, transport, wallets = on_the_sandbox(settings)
+    if LIVE_KEYS_NOTE in chosen.notes:
+        logging.getLogger("wallet_mcp").warning(LIVE_KEYS_NOTE)
+    return build_server(chosen, transport, sandbox_wallets=wallets, promises_to_wait=promises_to_wait)
+
+
+def on_the_sandbox(settings: Settings) -> tuple[Settings, httpx.AsyncBaseTransport, Mapping[str, str]]:
+    """Settings and transport that put the embedded sandbox in the network's place, and its wallets by label."""
     import httpx
 
     from wallet_mcp.sandbox.app import Sandbox
 
-    chosen = sandbox_settings(settings)
-    if LIVE_KEYS_NOTE in chosen.notes:
-        logging.getLogger("wallet_mcp").warning(LIVE_KEYS_NOTE)
     stand_in = Sandbox()
-    return build_server(
-        chosen,
-        httpx.ASGITransport(app=stand_in, raise_app_exceptions=False),
-        sandbox_wallets=stand_in.wallets,
-        promises_to_wait=promises_to_wait,
-    )
+    transport = httpx.ASGITransport(app=stand_in, raise_app_exceptions=False)
+    return sandbox_settings(settings), transport, stand_in.wallets
 
 
 def sandbox_settings(settings: Settings) -> Settings:

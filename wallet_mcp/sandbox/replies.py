@@ -97,11 +97,6 @@ def business_error(code: int, message: str, now: Moment) -> Reply:
     return Reply(200, to_json(envelope), code=code)
 
 
-def parameter_error(name: str, reason: str, now: Moment) -> Reply:
-    """40001 in its documented form, with the field as upstream spells it."""
-    return business_error(40001, f"Parameter [{name}] error: {reason}", now)
-
-
 def gateway_error(
     code: int,
     message: str,

@@ -31,7 +31,7 @@ from wallet_mcp.server.context import Services, ToolContext
 from wallet_mcp.server.guidance import META_KEY, CallContext, explain
 from wallet_mcp.server.output import Provenance
 from wallet_mcp.server.problems import ArgumentProblem, SetupProblem
-from wallet_mcp.server.remediation import load_remediation
+from wallet_mcp.server.remediation import remedies
 from wallet_mcp.server.resolve import served_chains
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.server.tools import TOOLS
@@ -41,6 +41,7 @@ from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
 from wallet_mcp.wallet_api.endpoints import ApiConfig, WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.patience import will_wait
+from wallet_mcp.wallet_api.transport import proxies_towards
 
 logger = logging.getLogger("wallet_mcp")
 
@@ -49,7 +50,6 @@ _GRACE_S = 0.5
 """After the deadline of a call, until it is cut off: its own parts end it earlier, with better words."""
 
 _LISTS_HINT = CacheHint(300_000, "public")
-_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
 class WalletServer:
@@ -64,8 +64,8 @@ class WalletServer:
         promises_to_wait: bool,
     ) -> None:
         # A wrong file must stop the start, not the first call that needs it.
-        load_remediation()
-        prompts.load_prompts()
+        remedies()
+        prompts.list_prompts()
         self._tools: Mapping[str, Tool[Any, Any]] = {tool.name: tool for tool in TOOLS}
         self._services = Services(settings, _client(settings, transport, wall, rng), wall)
         self._promises_to_wait = promises_to_wait
@@ -107,7 +107,8 @@ class WalletServer:
             with anyio.fail_after(context.settings.deadline_s + _GRACE_S):
                 result = await tool.call(context, params.arguments)
             outcome: object = "ok"
-        except Exception as error:
+        except Exception as raised:
+            error = _first_of(raised)
             result = self._failure(error, context)
             outcome = getattr(error, "code", type(error).__name__)
         logger.info("%s: %s in %.0f ms", tool.name, outcome, (loop.time() - started) * 1000)
@@ -170,7 +171,7 @@ class WalletServer:
             algorithm=settings.credentials.algorithm if settings.credentials else None,
             base_url=settings.base_url,
             recv_window_ms=settings.recv_window_ms,
-            proxy_variables=tuple(name for name in _PROXY_VARIABLES if os.environ.get(name, "").strip()),
+            proxy_variables=proxies_towards(settings.base_url, os.environ, embedded=settings.sandbox),
             wall_now=self._services.now(),
             api_key=settings.credentials.api_key if settings.credentials else None,
         )
@@ -246,6 +247,13 @@ def build_server(
         on_read_resource=server.read_resource,
         on_completion=server.complete,
     )
+
+
+def _first_of(error: Exception) -> Exception:
+    """What went wrong first: a task group wraps the failure of a part, and its own place says nothing."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _client(

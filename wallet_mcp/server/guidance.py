@@ -27,11 +27,9 @@ from wallet_mcp.server.problems import (
     unmapped_parameter,
     upstream_argument_fault,
 )
-from wallet_mcp.server.remediation import Advice, CatalogRow, Remedy, error_catalog, remedy_for
+from wallet_mcp.server.remediation import Advice, Remedy, remedy_for
 from wallet_mcp.wallet.chain_text import MESSAGE_LIMIT, clean
 from wallet_mcp.wallet_api.errors import ApiError, Code
-
-__all__ = ["META_KEY", "CallContext", "CatalogRow", "Failure", "error_catalog", "explain"]
 
 META_KEY: Final = "wallet-mcp/error"
 """The key under which `Failure.meta` stands in the `_meta` of a result."""
@@ -128,7 +126,7 @@ def _explain_api_error(error: ApiError, call: CallContext) -> Failure:
         story.tell_refused_parameter(error)
     if call.tool in remedy.cases:
         story.tell_narrower()
-    if "duplicate request" in error.message.casefold():
+    if error.is_duplicate:
         story.cases.append("duplicate")
     story.tell_clock(error.clock_difference_s)
     if call.base_url and not urlsplit(call.base_url).path.rstrip("/").endswith("/build"):
@@ -205,8 +203,10 @@ class _Story:
         self.cases.append("latency" if agrees else "measured")
         size = abs(difference_s)
         side = "behind" if difference_s > 0 else "ahead of"
-        amount = f"{size:.1f}" if size < 100 else f"{size:.0f}"
-        self.values["clock"] = f"the clock of this server's machine is {amount} s {side} the API's"
+        # A difference that rounds to none matters only where the window is as short.
+        amount = f"{size:.0f}" if size >= 100 else f"{size:.1f}" if size >= 0.05 else f"{size:.3f}"
+        told = "agrees with" if agrees and size < 0.05 else f"is {amount} s {side}"
+        self.values["clock"] = f"the clock of this server's machine {told} the API's"
 
     def failure(self, error: ApiError | None = None) -> Failure:
         advice = self._advice()

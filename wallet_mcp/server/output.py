@@ -85,9 +85,7 @@ class Provenance:
     @property
     def source(self) -> Source:
         """`sandbox` when any part is: one invented row makes the whole answer invented."""
-        if self.sandbox:
-            return "sandbox"
-        return "live" if self.base_url == DEFAULT_BASE_URL else "custom"
+        return source_of(self.base_url, sandbox=self.sandbox)
 
     def common(
         self,
@@ -135,6 +133,13 @@ class Provenance:
             return []
         listed = ", ".join(f"{label} {wallet}" for label, wallet in known.items())
         return [f"This address is not in the sandbox. Its wallets: {listed}."]
+
+
+def source_of(base_url: str, *, sandbox: bool) -> Source:
+    """Where answers from a base URL come from; `sandbox`: whether the stand-in gave them."""
+    if sandbox:
+        return "sandbox"
+    return "live" if base_url == DEFAULT_BASE_URL else "custom"
 
 
 def parse_wallets(text: str) -> Mapping[str, str]:

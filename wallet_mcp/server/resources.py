@@ -9,9 +9,8 @@ from typing import Final
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
-from wallet_mcp.server.guidance import CatalogRow, error_catalog
 from wallet_mcp.server.prompts import list_prompts
-from wallet_mcp.server.remediation import API_CODES, remedy_for
+from wallet_mcp.server.remediation import API_CODES, CatalogRow, error_catalog, remedy_for
 from wallet_mcp.wallet.chain_text import clean
 from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
 
@@ -124,8 +123,10 @@ def complete(
     head, separator, last = value.rpartition(",") if argument == "chains" else ("", "", value)
     start = last.strip().casefold()
     kept = f"{head}{separator} " if separator else ""
-    unique = {word.casefold(): word for word in reversed(words)}
-    found = [f"{kept}{word}" for folded, word in reversed(unique.items()) if folded.startswith(start)]
+    unique: dict[str, str] = {}
+    for word in words:
+        unique.setdefault(word.casefold(), word)
+    found = [f"{kept}{word}" for folded, word in unique.items() if folded.startswith(start)]
     shown = found[:_MAX_COMPLETIONS]
     return types.CompleteResult(
         completion=types.Completion(values=shown, total=len(found), has_more=len(found) > len(shown))

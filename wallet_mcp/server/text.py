@@ -37,8 +37,8 @@ def cell(value: object) -> str:
 def closing(output: ToolOutput) -> list[str]:
     """The lines of the common fields, last in every answer."""
     source = "sandbox (invented test data)" if output.source == "sandbox" else output.source
-    stale = ", STALE" if output.stale is True else ""
-    lines = [f"Source: {source}, as of {output.as_of}, {output.age_seconds} s old{stale.lower()}."]
+    stale = ", stale" if output.stale is True else ""
+    lines = [f"Source: {source}, as of {output.as_of}, {output.age_seconds} s old{stale}."]
     if output.complete:
         lines.append("Complete: yes.")
     else:

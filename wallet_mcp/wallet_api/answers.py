@@ -145,7 +145,7 @@ class AnswerSource:
             refusals.append(self._cooldown.refusal(place.where, patient_until))
         if any(refusals):
             raise max(filter(None, refusals), key=lambda refusal: refusal.held_until or 0.0)
-        await self._patience.wait(key, deadline)
+        await self._patience.wait(key)
 
     def _age(self, entry: Entry[_Kept[T]]) -> float:
         return entry.age(asyncio.get_running_loop().time(), self._wall())

@@ -43,6 +43,11 @@ class ServerClock:
         """Server time less local time in seconds; None before the first answer."""
         return None if self._width is None else self._offset
 
+    @property
+    def uncertainty_s(self) -> float:
+        """By how much `offset_s` can be wrong, either way."""
+        return 0.0 if self._width is None else self._width / 2
+
     def wall(self) -> float:
         """Local wall time in Unix seconds, uncorrected."""
         return self._wall()

@@ -25,7 +25,7 @@ from wallet_mcp.wallet_api.models import (
     read_rows,
 )
 from wallet_mcp.wallet_api.pacing import Window
-from wallet_mcp.wallet_api.retry import Call, Caller, Outcome, RateHeaders
+from wallet_mcp.wallet_api.retry import Call, Caller, Outcome
 from wallet_mcp.wallet_api.signing import Signer, WalletAuth
 from wallet_mcp.wallet_api.transport import Transport
 
@@ -35,8 +35,9 @@ NATIVE_FORM = "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
 
 MAX_TOKENS = 20
 _SETTLED_AFTER_S = 600
-_BALANCES = "/api/v1/dex/balance"
-_HISTORY = "/api/v1/dex/post-transaction"
+BALANCES = "/api/v1/dex/balance"
+HISTORY = "/api/v1/dex/post-transaction"
+"""Where the paths of the endpoints start (contract §2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class WalletApi:
         """The chains that the Wallet module serves at present (§3.1)."""
         return await self._answers.get(
             (*self._scope, "chains"),
-            lambda: self._caller.call(_chains_call(), deadline),
+            lambda: self._caller.call(chains_call(), deadline),
             lambda outcome: _some_chains(read_rows(WireChain, outcome.envelope.data)),
             lambda _rows, _at: self._config.lifetimes.chains_s,
             deadline=deadline,
@@ -115,13 +116,12 @@ class WalletApi:
         rows = self._answers.kept((*self._scope, "chains"))
         return frozenset(row.binance_chain_id.strip() for row in cast(tuple[WireChain, ...], rows or ()))
 
-    async def probe(self, *, deadline: float, once: bool = False) -> tuple[RateHeaders, Outcome]:
-        """The rate headers of one signed request of supported/chain, past the cache.
+    async def probe(self, *, deadline: float, once: bool = False) -> Outcome:
+        """One signed request of supported/chain, past the cache.
 
         `once`: it is not repeated after a failure, as `Caller.call` has it.
         """
-        outcome = await self._caller.call(_chains_call(), deadline, once=once)
-        return outcome.rate, outcome
+        return await self._caller.call(chains_call(), deadline, once=once)
 
     async def all_token_balances(
         self, address: str, chain: str, *, page: int, page_size: int, deadline: float
@@ -137,7 +137,7 @@ class WalletApi:
             ("page", str(page)),
             ("pageSize", str(page_size)),
         )
-        call = Call("all_token_balances", "GET", f"{_BALANCES}/all-token-balances-by-address", query)
+        call = Call("all_token_balances", "GET", f"{BALANCES}/all-token-balances-by-address", query)
 
         def read(outcome: Outcome) -> WireBalancePage:
             entries = read_rows(WireBalancePage, outcome.envelope.data)
@@ -169,13 +169,13 @@ class WalletApi:
         async def fetch() -> Outcome:
             form = self._native_form
             try:
-                return await self._caller.call(_token_call(address, tokens, form), deadline)
+                return await self._caller.call(token_call(address, tokens, form), deadline)
             except ApiError as error:
                 if error.code != 40001 or all(token.contract for token in tokens):
                     raise
                 other = NATIVE_FORM if form == "" else ""
                 try:
-                    outcome = await self._caller.call(_token_call(address, tokens, other), deadline)
+                    outcome = await self._caller.call(token_call(address, tokens, other), deadline)
                 except ApiError as second:
                     # Refused in both spellings: the native coin was not the reason, so the first answer counts.
                     worse = error if second.code == 40001 else second
@@ -226,7 +226,7 @@ class WalletApi:
         if cursor:
             query.append(("cursor", cursor))
         query.append(("limit", str(limit)))
-        call = Call("transactions", "GET", f"{_HISTORY}/transactions-by-address", tuple(query))
+        call = Call("transactions", "GET", f"{HISTORY}/transactions-by-address", tuple(query))
         key = (_fold(address), tuple(chains), _fold(contract), begin_ms, end_ms, cursor, limit)
         return await self._answers.get(
             (*self._scope, "history", *key),
@@ -242,7 +242,7 @@ class WalletApi:
     ) -> Answer[tuple[WireDetail, ...]]:
         """A transaction by its hash; empty when it is not found or not indexed yet (§3.5)."""
         query = (("binanceChainId", chain), ("txHash", tx_hash))
-        call = Call("transaction_detail", "GET", f"{_HISTORY}/transaction-detail-by-txhash", query)
+        call = Call("transaction_detail", "GET", f"{HISTORY}/transaction-detail-by-txhash", query)
         return await self._answers.get(
             (*self._scope, "detail", chain, _fold(tx_hash)),
             lambda: self._caller.call(call, deadline),
@@ -265,8 +265,9 @@ class WalletApi:
         return lifetimes.tx_final_s if old else lifetimes.tx_recent_s
 
 
-def _chains_call() -> Call:
-    return Call("supported_chains", "GET", f"{_BALANCES}/supported/chain")
+def chains_call(*query: tuple[str, str]) -> Call:
+    """The request of supported/chain, the cheapest there is; the client sends no query with it."""
+    return Call("supported_chains", "GET", f"{BALANCES}/supported/chain", query)
 
 
 def _some_chains(rows: tuple[WireChain, ...]) -> tuple[WireChain, ...]:
@@ -276,7 +277,8 @@ def _some_chains(rows: tuple[WireChain, ...]) -> tuple[WireChain, ...]:
     return rows
 
 
-def _token_call(address: str, tokens: Sequence[TokenRef], native_form: str) -> Call:
+def token_call(address: str, tokens: Sequence[TokenRef], native_form: str) -> Call:
+    """The request of some tokens' balances, a native coin spelled as `native_form`."""
     body = {
         "address": address,
         "tokenContractAddresses": [
@@ -286,7 +288,7 @@ def _token_call(address: str, tokens: Sequence[TokenRef], native_form: str) -> C
         "excludeRiskToken": "1",
     }
     compact = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
-    return Call("token_balances", "POST", f"{_BALANCES}/token-balances-by-address", body=compact)
+    return Call("token_balances", "POST", f"{BALANCES}/token-balances-by-address", body=compact)
 
 
 def _place(endpoint: str, chains: Collection[str], address: str) -> Place | None:

@@ -34,7 +34,6 @@ TransportCode = Literal[
     "bad_gateway",  # HTTP 5xx without an envelope: the edge in front of the API, not the API
 ]
 SetupCode = Literal["no_credentials", "bad_credentials", "bad_settings"]
-LocalCode = Literal["busy", "internal"]
 Code = int | str
 
 TRANSPORT_CODES: frozenset[str] = frozenset(TransportCode.__args__)  # type: ignore[attr-defined]
@@ -98,6 +97,11 @@ class ApiError(Exception):
         if isinstance(self.code, int):
             return self.code // 100 in (401, 403)
         return self.code in ("tls", "redirect", "proxy")
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether a 40103 is about a repeated nonce; otherwise that code is about the clock (contract §1.4)."""
+        return self.code == 40103 and "duplicate" in self.message.lower()
 
     @property
     def sent(self) -> bool:

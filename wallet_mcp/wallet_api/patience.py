@@ -65,11 +65,8 @@ class Patience:
             return None
         return refused_wait(hold.code, hold.until)
 
-    async def wait(self, key: Hashable, deadline: float) -> None:
-        """Return when the call may be sent; raises its `refusal` at once."""
-        refusal = self.refusal(key, deadline)
-        if refusal is not None:
-            raise refusal
+    async def wait(self, key: Hashable) -> None:
+        """Return when the call may be sent; whether that fits its deadline, `refusal` has told."""
         hold = self._holds.get(key)
         if hold is None:
             return

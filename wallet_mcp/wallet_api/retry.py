@@ -51,9 +51,9 @@ _RETRY_AFTER_CAP_S = 3600.0
 class RateHeaders:
     """The rate headers of an answer (contract §1.9); what they count is not settled upstream."""
 
-    limit: int | None
-    remaining: int | None
-    used_weight: int | None
+    limit: int | None = None
+    remaining: int | None = None
+    used_weight: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +154,7 @@ class Caller:
         received_at = self._clock.wall()
         place.date(fresh_connection=sent.fresh_connection)
         headers = sent.received.headers
-        rate = RateHeaders(
-            limit=_integer(headers.get("x-oc-ratelimit-limit")),
-            remaining=_integer(headers.get("x-oc-ratelimit-remaining")),
-            used_weight=_integer(headers.get("x-oc-used-weight")),
-        )
+        rate = rate_headers(headers)
         error: ApiError | None = None
         envelope = Envelope([], None)
         try:
@@ -177,13 +173,13 @@ class Caller:
         )
         if error is not None:
             error.exchange = exchange
-            error.retry_after_s = _retry_after(headers, server_time or self._clock.now())
-            if server_time is not None and is_clock_error(error):
+            error.retry_after_s = retry_after(headers, server_time or self._clock.now())
+            if server_time is not None and _is_clock_error(error):
                 # Against the local clock, corrected or not: that is the one an operator can set.
                 error.clock_difference_s = server_time - (sent_at + received_at) / 2
         # A page of a proxy has a Date too: only the gateway's own header, or a 40103, sets our clock.
         if server_time is not None and (
-            "x-oc-server-time" in headers or (error is not None and is_clock_error(error))
+            "x-oc-server-time" in headers or (error is not None and _is_clock_error(error))
         ):
             self._clock.learn(server_time, sent_at, received_at)
         if exchange.trace_id or rate.limit is not None:
@@ -218,21 +214,29 @@ class Caller:
         return max(self._rng.uniform(0, backoff), error.retry_after_s or 0.0)
 
 
-def is_clock_error(error: ApiError) -> bool:
-    """Whether a 40103 is about the clock; the same code also answers a repeated nonce (contract §1.4)."""
-    return error.code == 40103 and "duplicate" not in error.message.lower()
+def rate_headers(headers: Mapping[str, str]) -> RateHeaders:
+    """The rate headers of an answer, as far as they are whole numbers."""
+    return RateHeaders(
+        limit=_integer(headers.get("x-oc-ratelimit-limit")),
+        remaining=_integer(headers.get("x-oc-ratelimit-remaining")),
+        used_weight=_integer(headers.get("x-oc-used-weight")),
+    )
+
+
+def _is_clock_error(error: ApiError) -> bool:
+    return error.code == 40103 and not error.is_duplicate
 
 
 def _failure_of(error: ApiError) -> Code:
-    return "duplicate" if error.code == 40103 and not is_clock_error(error) else error.code
+    return "duplicate" if error.is_duplicate else error.code
 
 
 def _quiet_time(error: ApiError) -> float:
     return 1.0 if error.retry_after_s is None else error.retry_after_s
 
 
-def _retry_after(headers: Mapping[str, str], server_now: float) -> float | None:
-    """Seconds of a Retry-After header, given as whole seconds or as an HTTP date."""
+def retry_after(headers: Mapping[str, str], server_now: float) -> float | None:
+    """Seconds of a Retry-After header, given as whole seconds or as an HTTP date; None without a readable one."""
     text = headers.get("retry-after", "").strip()
     if not text:
         return None

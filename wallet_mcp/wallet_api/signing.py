@@ -68,10 +68,15 @@ class Ed25519Signer:
         return base64.b64encode(self._key.sign(prehash)).decode()
 
 
+def is_encodable(text: str) -> bool:
+    """Whether a text has a UTF-8 form: bytes of the environment that are none arrive as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _utf8(secret: SecretStr) -> bytes:
     text = secret.get_secret_value()
-    # Undecodable bytes of the environment come as surrogates. The codec's own error would hold the whole text.
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    # The codec's own error would hold the whole text.
+    if not is_encodable(text):
         raise BadKey("it is not UTF-8 text")
     return text.encode()
 
@@ -108,11 +113,27 @@ def prehash(timestamp: str, method: str, raw_path: bytes, body: bytes) -> bytes:
     return timestamp.encode() + method.encode() + raw_path + (b"" if method in ("GET", "HEAD") else body)
 
 
+def signature_headers(
+    api_key: SecretStr, signer: Signer, timestamp: str, signed: bytes, recv_window: str
+) -> dict[str, str]:
+    """The headers of a signed request (contract §1.2), with a new nonce.
+
+    The nonce is a UUID: without one the gateway takes the signature as the nonce, and two equal requests within one
+    millisecond collide (contract §1.4).
+    """
+    return {
+        HEADER_API_KEY: api_key.get_secret_value(),
+        HEADER_TIMESTAMP: timestamp,
+        HEADER_NONCE: str(uuid.uuid4()),
+        HEADER_RECV_WINDOW: recv_window,
+        HEADER_SIGN: signer.sign(signed),
+    }
+
+
 class WalletAuth(httpx.Auth):
     """Signs each request as it is sent, with a fresh timestamp and nonce.
 
-    `timestamp` returns the gateway's time as ISO 8601 UTC with milliseconds. The nonce is a UUID: without one the
-    gateway takes the signature as the nonce, and two equal requests within one millisecond collide (contract §1.4).
+    `timestamp` returns the gateway's time as ISO 8601 UTC with milliseconds.
     """
 
     requires_request_body = True
@@ -121,14 +142,10 @@ class WalletAuth(httpx.Auth):
         self._api_key = api_key
         self._signer = signer
         self._timestamp = timestamp
-        self._recv_window_ms = recv_window_ms
+        self._recv_window = str(recv_window_ms)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         timestamp = self._timestamp()
         signed = prehash(timestamp, request.method, request.url.raw_path, request.content)
-        request.headers[HEADER_API_KEY] = self._api_key.get_secret_value()
-        request.headers[HEADER_TIMESTAMP] = timestamp
-        request.headers[HEADER_NONCE] = str(uuid.uuid4())
-        request.headers[HEADER_RECV_WINDOW] = str(self._recv_window_ms)
-        request.headers[HEADER_SIGN] = self._signer.sign(signed)
+        request.headers.update(signature_headers(self._api_key, self._signer, timestamp, signed, self._recv_window))
         yield request

@@ -6,11 +6,12 @@ import ipaddress
 import re
 import socket
 import ssl
+import urllib.request
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import anyio
 import httpx
@@ -26,6 +27,7 @@ ATTEMPT_TIMEOUT_S = 10.0
 """One send, from connecting to the last byte; a busy history takes 4 s to fail (contract §3.4)."""
 
 _TIMEOUTS = httpx.Timeout(ATTEMPT_TIMEOUT_S, connect=5.0)
+_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,17 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def proxies_towards(base_url: str, environment: Mapping[str, str], *, embedded: bool) -> tuple[str, ...]:
+    """The names of the proxy variables that apply to requests there, never their values.
+
+    None towards loopback, to a host that `no_proxy` names, and where the sandbox is `embedded`.
+    """
+    names = tuple(name for name in _PROXY_VARIABLES if environment.get(name, "").strip())
+    host = urlsplit(base_url).hostname or ""
+    # Without any variable the last question could go to the system, and there to DNS.
+    return () if not names or embedded or is_loopback(host) or urllib.request.proxy_bypass(host) else names
 
 
 class Transport:

@@ -16,7 +16,9 @@ from wallet_mcp.sandbox.app import SANDBOX_ED25519_API_KEY, SANDBOX_ED25519_PRIV
 from wallet_mcp.sandbox.keys import DISABLED_API_KEY, NO_WALLET_API_KEY
 from wallet_mcp.server.setup.checks import Check
 from wallet_mcp.server.setup.from_inside import checks_of_a_probe, checks_without_a_request
+from wallet_mcp.server.setup.signed_probe import rate_check
 from wallet_mcp.settings import Credentials, Settings, load_settings
+from wallet_mcp.wallet_api.clock import ServerClock
 from wallet_mcp.wallet_api.envelope import Envelope
 from wallet_mcp.wallet_api.errors import ApiError, Exchange
 from wallet_mcp.wallet_api.retry import Outcome, RateHeaders
@@ -111,9 +113,9 @@ def checked(
     """The checks of a server with good credentials whose probe met `result`, None being a success."""
     settings = Settings(credentials=CREDENTIALS, base_url=url, api_key_present=True)
     outcome = Outcome(Envelope([], None), EXCHANGE, NOW, 2, RateHeaders(5, 4, None), "")
-    probed = (outcome.rate, outcome) if result is None else result
+    probed = outcome if result is None else result
     around = GOOD | dict(environment or {})
-    return list(checks_of_a_probe(settings, CREDENTIALS, around, probed, now=NOW, clock_offset_s=None))
+    return list(checks_of_a_probe(settings, CREDENTIALS, around, probed, now=NOW, clock=ServerClock(lambda: NOW)))
 
 
 def named(checks: list[Check]) -> dict[str, Check]:
@@ -204,6 +206,27 @@ def test_a_secret_from_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     environment = {"WALLET_MCP_API_KEY": KEY, "WALLET_MCP_SECRET_KEY_FILE": str(pipe), "WALLET_MCP_SECRET_KEY": ""}
     assert named(checked(None, environment))["secrets"].status == "ok"
+
+
+def test_a_clock_is_as_sure_as_the_best_answer_and_not_as_the_last() -> None:
+    clock = ServerClock(lambda: NOW)
+    clock.learn(NOW + 2.0, NOW - 0.1, NOW + 0.1)
+    settings = Settings(credentials=CREDENTIALS, api_key_present=True)
+    slow = Outcome(Envelope([], None), EXCHANGE, NOW, 2, RateHeaders(), "", elapsed_s=9.0)
+    checks = checks_of_a_probe(settings, CREDENTIALS, GOOD, slow, now=NOW, clock=clock)
+    assert named(list(checks))["clock"].said == "this machine's clock is 2.0 s behind the API's, give or take 0.1 s."
+
+
+@pytest.mark.parametrize(
+    ("rate", "status", "said"),
+    [
+        (RateHeaders(), "skipped", "no answer carried any."),
+        (RateHeaders(5, None, 0), "ok", "ratelimit-limit 5, used-weight 0."),
+    ],
+)
+def test_the_rate_is_told_as_far_as_it_came(rate: RateHeaders, status: str, said: str) -> None:
+    check = rate_check(rate)
+    assert (check.status, check.said) == (status, said)
 
 
 def test_without_a_request_a_wrong_clock_can_still_show() -> None:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from tests.support.mcp import (
     COMMON,
+    STRANGER,
     Era,
     Face,
     Made,
@@ -69,7 +70,11 @@ async def test_a_good_set_up_is_ready(face: Face) -> None:
         "checks": [
             {"name": "settings", "status": "ok"},
             {"name": "secrets", "status": "ok"},
-            {"name": "clock", "status": "ok"},
+            {
+                "name": "clock",
+                "status": "ok",
+                "detail": "this machine's clock agrees with the API's to within 0.1 s.",
+            },
             {"name": "dns", "status": "skipped", "detail": "the embedded sandbox needs no network."},
             {"name": "connection", "status": "ok", "detail": "the embedded sandbox answers."},
             {"name": "signed probe", "status": "ok", "detail": "key, signature, clock and rights are accepted."},
@@ -374,7 +379,7 @@ async def test_what_was_never_sent_is_not_kept() -> None:
     settings = custom_settings(deadline_s=3)
     api = Upstream(lambda request: refused(42900, {"retry-after": "20"}) if len(api.requests) < 2 else [])
     async with connect(settings=settings, transport=api) as face:
-        await face.failure("wallet_list_chains")
+        await face.failure("wallet_list_balances", {"address": STRANGER, "chain": "1"})
         unsent = await face.answer(TOOL)
         assert unsent["probe"]["outcome"] == "failed"
         assert len(api.requests) == 1

@@ -8,7 +8,6 @@ keeps what went out and what came back.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
@@ -19,16 +18,7 @@ from wallet_mcp.wallet_api.clock import iso_utc, server_time_of
 from wallet_mcp.wallet_api.envelope import Envelope, Received, read_envelope
 from wallet_mcp.wallet_api.errors import ApiError, Code
 from wallet_mcp.wallet_api.retry import Call
-from wallet_mcp.wallet_api.signing import (
-    HEADER_API_KEY,
-    HEADER_NONCE,
-    HEADER_RECV_WINDOW,
-    HEADER_SIGN,
-    HEADER_TIMESTAMP,
-    Algorithm,
-    Signer,
-    prehash,
-)
+from wallet_mcp.wallet_api.signing import Algorithm, Signer, prehash, signature_headers
 from wallet_mcp.wallet_api.transport import ATTEMPT_TIMEOUT_S, Transport
 
 GAP_S = 0.4
@@ -83,11 +73,8 @@ class Signature(httpx.Auth):
         target = self._target(request.url.raw_path)
         body = b"" if request.method == "GET" else request.content
         self.signed = Signed(timestamp, request.method, target.decode(), len(body), self._signer.algorithm)
-        request.headers[HEADER_API_KEY] = self.api_key.get_secret_value()
-        request.headers[HEADER_TIMESTAMP] = timestamp
-        request.headers[HEADER_NONCE] = str(uuid.uuid4())
-        request.headers[HEADER_RECV_WINDOW] = self._recv_window
-        request.headers[HEADER_SIGN] = self._signer.sign(prehash(timestamp, request.method, target, body))
+        signed = prehash(timestamp, request.method, target, body)
+        request.headers.update(signature_headers(self.api_key, self._signer, timestamp, signed, self._recv_window))
         yield request
 
 
@@ -96,7 +83,7 @@ class Asked:
     """A request and what became of it: `envelope` of a success, `error` of anything else.
 
     `received` is None where no answer came. `clock_offset_s` is the API's time less the local time, where the answer
-    tells it; half of `round_trip_s` is its uncertainty. `sent_at` is local wall time in Unix seconds.
+    tells it, and `clock_uncertainty_s` by how much it can be wrong. `sent_at` is local wall time in Unix seconds.
     """
 
     call: Call
@@ -107,6 +94,7 @@ class Asked:
     round_trip_s: float
     clock_offset_s: float | None
     sent_at: float = 0.0
+    clock_uncertainty_s: float = 0.0
 
     @property
     def code(self) -> Code:
@@ -140,12 +128,10 @@ class Asker:
         base_url: str,
         wall: Callable[[], float],
         transport: httpx.AsyncBaseTransport | None = None,
-        gap_s: float = GAP_S,
     ) -> None:
         self._base_url = base_url
         self._wall = wall
         self._transport = transport
-        self._gap_s = gap_s
         self._transports: dict[str, Transport] = {}
         self._next_at = 0.0
         self._offset_s = 0.0
@@ -183,7 +169,7 @@ class Asker:
             if signature is not None:
                 failure.message = without_key(failure.message, signature.api_key)
         received_at = self._wall()
-        self._next_at = asyncio.get_running_loop().time() + self._gap_s
+        self._next_at = asyncio.get_running_loop().time() + GAP_S
         # A success without a signature is not the API's, and neither is its time.
         refused_or_signed = failure is not None or signature is not None
         server_time = _server_time(received, envelope, failure) if refused_or_signed else None
@@ -196,6 +182,7 @@ class Asker:
             round_trip_s=received_at - sent_at,
             sent_at=sent_at,
             clock_offset_s=None if server_time is None else server_time - (sent_at + received_at) / 2,
+            clock_uncertainty_s=(received_at - sent_at) / 2,
         )
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ from wallet_mcp.server.setup.secret_checks import check_secrets, check_settings,
 from wallet_mcp.server.setup.signed_probe import rate_check, verdict
 from wallet_mcp.server.setup.way_checks import PROBE_CALL, Way, check_clock, connection_of, dns_of, way_to
 from wallet_mcp.settings import Credentials, Settings
+from wallet_mcp.wallet_api.clock import ServerClock
 from wallet_mcp.wallet_api.envelope import Received
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.retry import HEADER_SANDBOX
@@ -44,36 +45,35 @@ def checks_of_a_probe(
     result: ProbeResult,
     *,
     now: float,
-    clock_offset_s: float | None,
+    clock: ServerClock,
 ) -> tuple[Check, ...]:
     """The doctor's checks in its order, from what one signed supported/chain request met.
 
-    `environment` is the process's: proxies, and the secrets as they were given. `clock_offset_s`: the API's time less
-    the local one, where it is known.
+    `environment` is the process's: proxies, and the secrets as they were given. `clock`: what the client has learned.
     """
     before = _settings_and_secrets(settings, environment)
     found = tuple(culprit for check in before for culprit in check.culprits)
-    asked = _asked(settings, credentials, result, clock_offset_s)
-    clock = check_clock(now, asked, settings.recv_window_ms)
+    asked = _asked(settings, credentials, result, clock)
+    before = (*before, check_clock(now, asked, settings.recv_window_ms))
     if asked.error is not None and asked.error.attempts == 0:
         because = "the request was not sent: others are using the rate up."
-        return (*before, clock, *(skipped(part, because) for part in _NEED_A_REQUEST))
-    way = way_to(settings.base_url, dict(environment), embedded=settings.sandbox)
+        return (*before, *(skipped(part, because) for part in _NEED_A_REQUEST))
+    way = way_to(settings.base_url, environment, embedded=settings.sandbox)
     dns = dns_of(way, asked)
     connection = skipped("connection", "the host's name does not resolve.")
     if dns.status != "failed":
         connection = _with_dns_in_doubt(connection_of(way, asked), way, asked)
-    if asked.error is None:
+    if not isinstance(result, ApiError):
         said = "key, signature, clock and rights are accepted."
         if way.proxies or not (way.official or way.embedded or is_loopback(way.host)):
             said += " It had no query; whether queries arrive unchanged, `wallet-mcp doctor` finds out."
-        return (*before, clock, dns, connection, ok("signed probe", said), rate_check(asked))
+        return (*before, dns, connection, ok("signed probe", said), rate_check(result.rate))
     if asked.reached_the_api:
         said, culprits = verdict(asked, way, False, found, ())
         probe = failed("signed probe", said, *culprits)
     else:
         probe = skipped("signed probe", "no answer of the API came back.")
-    return (*before, clock, dns, connection, probe, skipped("rate headers", "only an accepted request tells them."))
+    return (*before, dns, connection, probe, skipped("rate headers", "only an accepted request tells them."))
 
 
 def _settings_and_secrets(settings: Settings, environment: Mapping[str, str]) -> tuple[Check, ...]:
@@ -96,24 +96,13 @@ def _with_dns_in_doubt(connection: Check, way: Way, asked: Asked) -> Check:
     return connection
 
 
-def _asked(settings: Settings, credentials: Credentials, result: ProbeResult, clock_offset_s: float | None) -> Asked:
+def _asked(settings: Settings, credentials: Credentials, result: ProbeResult, clock: ServerClock) -> Asked:
     """The client's request in the doctor's form. The trace id is left out: the answer tells it elsewhere."""
-    headers: dict[str, str] = {}
     error: ApiError | None = None
     if isinstance(result, ApiError):
         error = replace(result, message=without_key(result.message, credentials.api_key))
-        exchange, attempts, elapsed_s = result.exchange, result.attempts, result.elapsed_s
-    else:
-        rate, outcome = result
-        exchange, attempts, elapsed_s = outcome.exchange, outcome.attempts, outcome.elapsed_s
-        numbers = {
-            "ratelimit-limit": rate.limit,
-            "ratelimit-remaining": rate.remaining,
-            "used-weight": rate.used_weight,
-        }
-        headers = {f"x-oc-{name}": str(number) for name, number in numbers.items() if number is not None}
-    if exchange.sandbox:
-        headers[HEADER_SANDBOX] = "1"
+    exchange = result.exchange
+    headers = {HEADER_SANDBOX: "1"} if exchange.sandbox else {}
     signed: Signed | None = None
     if exchange.request_time:
         target = httpx.URL(settings.base_url + PROBE_CALL.path).raw_path.decode()
@@ -124,6 +113,7 @@ def _asked(settings: Settings, credentials: Credentials, result: ProbeResult, cl
         received=None if exchange.http_status is None else Received(exchange.http_status, headers, b""),
         envelope=None,
         error=error,
-        round_trip_s=elapsed_s / max(1, attempts),
-        clock_offset_s=clock_offset_s,
+        round_trip_s=result.elapsed_s / max(1, result.attempts),
+        clock_offset_s=clock.offset_s,
+        clock_uncertainty_s=clock.uncertainty_s,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,10 +14,9 @@ from typing import Final
 from pydantic import SecretStr
 
 from wallet_mcp.server.setup.checks import Check, Culprit, failed, ok
-from wallet_mcp.settings import Settings
+from wallet_mcp.settings import Settings, given
 from wallet_mcp.wallet_api.signing import BadKey, Ed25519Signer
 
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 _KEY_ID_START: Final = "BX-"
 _PKCS8_ED25519: Final = bytes.fromhex("302e020100300506032b657004220420")
 _SEED_BYTES: Final = 32
@@ -151,9 +149,8 @@ def _from_base64(text: str) -> bytes:
 
 
 def _raw(environment: Mapping[str, str], name: str) -> SecretStr | None:
-    value = environment.get(f"WALLET_MCP_{name}", "")
-    if _is_set(value):
-        return SecretStr(value)
+    if given(environment, f"WALLET_MCP_{name}"):
+        return SecretStr(environment[f"WALLET_MCP_{name}"])
     path = _path(environment, name)
     if path is None:
         return None
@@ -167,32 +164,26 @@ def _raw(environment: Mapping[str, str], name: str) -> SecretStr | None:
         return None
 
 
-def _is_set(value: str) -> bool:
-    return bool(value.strip()) and not _PLACEHOLDER.fullmatch(value.strip())
-
-
 def _path(environment: Mapping[str, str], name: str) -> Path | None:
-    value = environment.get(f"WALLET_MCP_{name}_FILE", "").strip()
-    if not _is_set(value):
-        return None
+    value = given(environment, f"WALLET_MCP_{name}_FILE")
     try:
-        return Path(value).expanduser()
+        return Path(value).expanduser() if value else None
     except RuntimeError:
         return None
 
 
 def _open_files(environment: Mapping[str, str]) -> Iterator[str]:
-    if os.name != "posix":
-        return
     for name in ("SECRET_KEY", "PRIVATE_KEY", "PRIVATE_KEY_PASSPHRASE"):
         path = _path(environment, name)
-        readers = "" if path is None else _readers(path)
-        if readers:
-            yield f"the file of WALLET_MCP_{name}_FILE can be read by {readers}."
+        who = "" if path is None else readers(path)
+        if who:
+            yield f"the file of WALLET_MCP_{name}_FILE can be read by {who}."
 
 
-def _readers(path: Path) -> str:
-    """Who else can read a file; a folder on the way that lets nobody through protects it too."""
+def readers(path: Path) -> str:
+    """Who else can read a file, empty for nobody; a folder on the way that lets nobody through protects it too."""
+    if os.name != "posix":
+        return ""
     try:
         resolved = path.resolve()
         mode = resolved.stat().st_mode

@@ -13,6 +13,7 @@ from wallet_mcp.server.setup.signing_trials import QUERY_CALL, Tried, suspects, 
 from wallet_mcp.server.setup.way_checks import PROBE_CALL, Way, what_answered
 from wallet_mcp.settings import Credentials
 from wallet_mcp.wallet.chain_text import MESSAGE_LIMIT, clean
+from wallet_mcp.wallet_api.retry import RateHeaders, rate_headers
 
 _ID_LIMIT: Final = 64
 _BY_CODE: Final[Mapping[int | str, tuple[str, Culprit]]] = {
@@ -29,7 +30,7 @@ _OUTCOMES: Final = (("Accepted", "accepted"), ("Refused too", "refused"), ("Not 
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeResult:
+class Probed:
     """The lines of the probe, what it sent last, and the trials that were made."""
 
     checks: tuple[Check, ...]
@@ -46,7 +47,7 @@ async def signed_probe(
     recv_window_ms: int,
     found: Sequence[Culprit] = (),
     deep: bool = False,
-) -> ProbeResult:
+) -> Probed:
     """Ask supported/chain signed, then once more with a query that needs encoding.
 
     `found`: what the look at the secrets found. `deep`: after a 40102, sign in up to five other ways.
@@ -61,26 +62,31 @@ async def signed_probe(
         asked = await asker.ask(QUERY_CALL, signature())
     if asked.code == 0:
         check = ok("signed probe", f"key, signature, clock and rights are accepted, in {asked.round_trip_s:.2f} s.")
-        return ProbeResult((check, rate_check(asked)), asked)
+        return Probed((check, _rate_check_of(asked)), asked)
     tried: tuple[Tried, ...] = ()
     if asked.code == 40102 and deep:
         todo = trials(way, credentials, material, query_alone=query_alone)
         tried = await try_all(asker, credentials.api_key, recv_window_ms, todo)
     said, culprits = verdict(asked, way, query_alone, found, tried)
-    return ProbeResult((failed("signed probe", said, *culprits), rate_check(asked)), asked, tried)
+    return Probed((failed("signed probe", said, *culprits), _rate_check_of(asked)), asked, tried)
 
 
-def rate_check(asked: Asked | None) -> Check:
+def rate_check(rate: RateHeaders, *, used_up: bool = False) -> Check:
     """The rate headers of an answer; what exactly they count is not settled upstream (contract §1.9)."""
-    headers = asked.received.headers if asked is not None and asked.received is not None else {}
-    names = ("x-oc-ratelimit-limit", "x-oc-ratelimit-remaining", "x-oc-used-weight")
-    told = {name: clean(headers[name], _ID_LIMIT).text for name in names if name in headers}
-    if asked is None or not told:
+    numbers = {
+        "ratelimit-limit": rate.limit,
+        "ratelimit-remaining": rate.remaining,
+        "used-weight": rate.used_weight,
+    }
+    words = ", ".join(f"{name} {number}" for name, number in numbers.items() if number is not None)
+    if not words:
         return skipped("rate headers", "no answer carried any.")
-    words = ", ".join(f"{name.removeprefix('x-oc-')} {value}" for name, value in told.items())
-    if asked.code == 42900:
-        return failed("rate headers", f"{words}.", "rate_used_up")
-    return ok("rate headers", f"{words}.")
+    return failed("rate headers", f"{words}.", "rate_used_up") if used_up else ok("rate headers", f"{words}.")
+
+
+def _rate_check_of(asked: Asked) -> Check:
+    rate = rate_headers(asked.received.headers) if asked.received is not None else RateHeaders()
+    return rate_check(rate, used_up=asked.code == 42900)
 
 
 def verdict(
@@ -110,7 +116,7 @@ def verdict(
         )
         return f"40102, the API refuses the signature.{without}{told} Signed: {asked.signed}.{tail}", culprits
     if code == 40103:
-        if "duplicate" in message.lower():
+        if asked.error.is_duplicate:
             return f"40103, the API has seen this request before.{tail}", ("request_repeated",)
         # The API's own time was used where it was known, so only the way is left.
         late: Culprit = "slow_way" if asked.clock_offset_s is not None else "clock_off"

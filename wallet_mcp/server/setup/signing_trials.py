@@ -23,11 +23,12 @@ from wallet_mcp.server.setup.secret_checks import (
 )
 from wallet_mcp.server.setup.way_checks import PROBE_CALL, Way
 from wallet_mcp.settings import Credentials
+from wallet_mcp.wallet_api.endpoints import chains_call
 from wallet_mcp.wallet_api.retry import Call
 from wallet_mcp.wallet_api.signing import HmacSigner, Signer
 
 MAX_TRIALS: Final = 5
-QUERY_CALL: Final = Call(PROBE_CALL.endpoint, PROBE_CALL.method, PROBE_CALL.path, (("probe", "a,b=c"),))
+QUERY_CALL: Final = chains_call(("probe", "a,b=c"))
 """The probe with a query that needs encoding; parameters that the API does not know are ignored (contract §1.12)."""
 
 _BUILD: Final = b"/build"

@@ -7,10 +7,10 @@ not the API. So a login page or a proxy never gets to see a key.
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 import ssl
-import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,14 +20,13 @@ import anyio
 from wallet_mcp.server.setup.asking import Asked
 from wallet_mcp.server.setup.checks import Check, Culprit, failed, ok, skipped
 from wallet_mcp.wallet.chain_text import MESSAGE_LIMIT, clean
-from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL
-from wallet_mcp.wallet_api.retry import HEADER_SANDBOX, Call
-from wallet_mcp.wallet_api.transport import is_loopback
+from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL, chains_call
+from wallet_mcp.wallet_api.retry import HEADER_SANDBOX
+from wallet_mcp.wallet_api.transport import is_loopback, proxies_towards
 
-PROBE_CALL: Final = Call("supported_chains", "GET", "/api/v1/dex/balance/supported/chain")
+PROBE_CALL: Final = chains_call()
 """The cheapest request there is; nothing of a wallet is in it."""
 
-_PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _BUILT_AFTER_S: Final = 1_790_000_000
 """September 2026 in Unix seconds: a machine that runs this and shows an earlier time is wrong."""
 _TLS_PATIENCE_S: Final = 5.0
@@ -65,12 +64,9 @@ class Way:
         return urlsplit(self.base_url).path.rstrip("/").endswith("/build")
 
 
-def way_to(base_url: str, environment: dict[str, str], *, embedded: bool) -> Way:
-    """The way that the client will take; towards loopback it uses no proxy."""
-    host = urlsplit(base_url).hostname or ""
-    if embedded or is_loopback(host) or urllib.request.proxy_bypass(host):
-        return Way(base_url, embedded=embedded)
-    return Way(base_url, tuple(name for name in _PROXY_VARIABLES if environment.get(name, "").strip()))
+def way_to(base_url: str, environment: Mapping[str, str], *, embedded: bool) -> Way:
+    """The way that the client will take."""
+    return Way(base_url, proxies_towards(base_url, environment, embedded=embedded), embedded)
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -137,11 +133,12 @@ def what_answered(way: Way, asked: Asked) -> tuple[str, tuple[Culprit, ...]]:
         # The one description that holds upstream's words: a host name.
         received = clean(received, MESSAGE_LIMIT).text
     proxies = f" Proxy variables are set: {_listed(way.proxies)}." if way.proxies else ""
-    page: tuple[Culprit, ...] = ("login_page",)
-    if way.proxies:
-        page = ("proxy_page", "login_page")
-    if not way.official:
-        page = ("base_url_wrong", *page[: 0 if is_loopback(way.host) else None])
+    page: tuple[Culprit, ...] = ("proxy_page", "login_page") if way.proxies else ("login_page",)
+    if is_loopback(way.host):
+        # No network lies in between whose login page it could be.
+        page = ("base_url_wrong",)
+    elif not way.official:
+        page = ("base_url_wrong", *page)
     match asked.code:
         case int() as code:
             strange = "which the API never gives without a signature" if code == 0 else "which is no code of the API"
@@ -185,15 +182,22 @@ def check_clock(now: float, asked: Asked | None, recv_window_ms: int) -> Check:
         if now < _BUILT_AFTER_S:
             return failed("clock", "this machine's clock shows a time before this program was written.", "clock_off")
         return skipped("clock", "nothing answered that tells the API's time.")
-    side = "behind" if offset > 0 else "ahead of"
-    said = (
-        f"this machine's clock is {abs(offset):.1f} s {side} the API's, give or take {asked.round_trip_s / 2:.1f} s."
-    )
-    # Half of the round trip is not known to be the clock's fault.
-    if max(0.0, abs(offset) - asked.round_trip_s / 2) * 1000 > recv_window_ms:
+    size, unsure = abs(offset), asked.clock_uncertainty_s
+    if size <= max(unsure, 0.05):
+        said = f"this machine's clock agrees with the API's to within {_tenths_up(size + unsure)} s."
+    else:
+        side = "behind" if offset > 0 else "ahead of"
+        said = f"this machine's clock is {size:.1f} s {side} the API's, give or take {_tenths_up(unsure)} s."
+    # What is unsure is not known to be the clock's fault.
+    if (size - unsure) * 1000 > recv_window_ms:
         corrected = " The server corrects for it, at the price of refused requests."
         return failed("clock", said + corrected, "clock_off")
     return ok("clock", said)
+
+
+def _tenths_up(seconds: float) -> str:
+    """A bound in tenths of a second: never less than it is, and never none."""
+    return f"{max(1, math.ceil(seconds * 10)) / 10:.1f}"
 
 
 async def _tls_reason(way: Way) -> str:

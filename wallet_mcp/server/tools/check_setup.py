@@ -6,7 +6,7 @@ import asyncio
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated, Final, Literal
 
 from pydantic import MISSING, Field
@@ -14,12 +14,12 @@ from pydantic import MISSING, Field
 from wallet_mcp.server.arguments import ToolInput
 from wallet_mcp.server.context import KeptProbe, ProbeResult, Services, ToolContext, setup_problem
 from wallet_mcp.server.guidance import Failure, explain
-from wallet_mcp.server.output import Part, Source, ToolOutput
+from wallet_mcp.server.output import Part, Source, ToolOutput, source_of
 from wallet_mcp.server.setup.checks import Check, Status
 from wallet_mcp.server.text import closing
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.settings import Settings
-from wallet_mcp.wallet_api.endpoints import DEFAULT_BASE_URL, WalletApi
+from wallet_mcp.wallet_api.endpoints import WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
 
 NAME = "wallet_check_setup"
@@ -34,7 +34,7 @@ _PASS_ON: Final = (
 )
 _OR_SANDBOX: Final = " WALLET_MCP_SANDBOX=1 runs it on made-up data instead."
 # What the other fields tell of a passed check is not repeated.
-_TOLD_WHEN_OK: Final = ("connection", "signed probe")
+_TOLD_WHEN_OK: Final = ("clock", "connection", "signed probe")
 
 
 class Input(ToolInput):
@@ -90,7 +90,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
 
     settings = context.settings
     fields: dict[str, object] = {
-        "mode": _mode(settings),
+        "mode": source_of(settings.base_url, sandbox=settings.sandbox),
         "base_url": "embedded sandbox" if settings.sandbox else settings.base_url,
         "api_key_present": settings.api_key_present,
         "algorithm": settings.credentials.algorithm if settings.credentials else "none",
@@ -106,12 +106,11 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         return _output(context, settings, False, fields, checks)
     kept = await _probe(context)
     result = kept.result
-    offset_s = context.api.clock.offset_s
-    checks = checks_of_a_probe(
-        settings, settings.credentials, os.environ, result, now=context.services.wall(), clock_offset_s=offset_s
-    )
-    if offset_s is not None:
-        fields["clock_offset_ms"] = round(offset_s * 1000)
+    clock = context.api.clock
+    now = context.services.wall()
+    checks = checks_of_a_probe(settings, settings.credentials, os.environ, result, now=now, clock=clock)
+    if clock.offset_s is not None:
+        fields["clock_offset_ms"] = round(clock.offset_s * 1000)
     if isinstance(result, ApiError):
         failure = explain(result, context.call)
         wait_s = kept.until - asyncio.get_running_loop().time()
@@ -128,10 +127,9 @@ async def run(context: ToolContext, arguments: Input) -> Output:
             probe["trace_id"] = failure.meta["trace_id"]
         fields["probe"] = Probe.model_validate(probe)
         return _output(context, settings, False, fields, checks)
-    rate, outcome = result
-    context.provenance.oldest = outcome.server_time
-    context.provenance.sandbox = outcome.exchange.sandbox
-    numbers = {"limit": rate.limit, "remaining": rate.remaining, "used_weight": rate.used_weight}
+    context.provenance.oldest = result.server_time
+    context.provenance.sandbox = result.exchange.sandbox
+    numbers = asdict(result.rate)
     fields["rate"] = Rate.model_validate({name: value for name, value in numbers.items() if value is not None})
     fields["probe"] = Probe(outcome="ok")
     return _output(context, settings, True, fields, checks)
@@ -198,12 +196,6 @@ def _row(check: Check) -> CheckRow:
     if check.culprits == ("tls_untrusted",):
         fix += " `wallet-mcp doctor` on that machine tells the reason."
     return CheckRow(name=check.part, status="failed", detail=check.said, fix=fix)
-
-
-def _mode(settings: Settings) -> Source:
-    if settings.sandbox:
-        return "sandbox"
-    return "live" if settings.base_url == DEFAULT_BASE_URL else "custom"
 
 
 def _next_step(failure: Failure, checks: Sequence[Check]) -> str:
