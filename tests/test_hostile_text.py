@@ -27,7 +27,8 @@ from tests.support.hostile import (
 from tests.support.mcp import ERAS, STRANGER, Era, Face, connect, usable_settings, wall_clock
 from wallet_mcp.sandbox.app import Sandbox
 from wallet_mcp.sandbox.world_wallets import WALLETS
-from wallet_mcp.server.guidance import CallContext, error_catalog, explain
+from wallet_mcp.server.guidance import CallContext, explain
+from wallet_mcp.server.remediation import error_catalog
 from wallet_mcp.server.tools import TOOLS
 from wallet_mcp.wallet.chain_text import Cleaned
 from wallet_mcp.wallet_api import models
@@ -333,6 +334,8 @@ async def test_without_cleaning_the_same_check_fails(era: Era, monkeypatch: pyte
 
     monkeypatch.setattr(wallet_mcp.wallet.known_tokens, "clean", untouched)
     monkeypatch.setattr(wallet_mcp.wallet.chains, "clean", untouched)
+    # What was cleaned before is kept, and nothing of this test may be.
+    monkeypatch.setattr(wallet_mcp.wallet.known_tokens, "_kept", wallet_mcp.wallet.known_tokens._cleaned)
     transport = _Poisoned()
     async with connect(era, settings=usable_settings(lifetimes=UNCACHED), transport=transport) as face:
         for name, payload in PAYLOADS.items():

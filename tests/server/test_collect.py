@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.mcp import STRANGER, Made, Upstream, custom_settings, refusal, wall_clock
 from wallet_mcp.server import collect as collecting
-from wallet_mcp.server.collect import PAGE_SIZE, Collected, collect_holdings
+from wallet_mcp.server.collect import PAGE_SIZE, Collected, collect_holdings, page_size_of
 from wallet_mcp.server.context import Services, ToolContext
 from wallet_mcp.server.guidance import CallContext
 from wallet_mcp.server.output import Provenance
@@ -20,6 +20,7 @@ from wallet_mcp.wallet.addresses import parse_address
 from wallet_mcp.wallet.chains import KNOWN_CHAINS
 from wallet_mcp.wallet_api.endpoints import ApiConfig, WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
+from wallet_mcp.wallet_api.models import WireBalancePage
 
 CHAINS = {chain.id: chain for chain in KNOWN_CHAINS}
 
@@ -124,6 +125,54 @@ async def test_a_chain_that_fails_later_leaves_nothing_of_itself(fault: str) -> 
     collected = await collect(context, "1", "56")
     assert list(collected.failures) == ["1"]
     assert (numbers(collected), numbers(collected, "56")) == ([], [1])
+
+
+async def test_a_page_that_is_refused_behind_a_full_one_ends_its_chain_with_what_was_read() -> None:
+    # Some APIs refuse what others give as an empty page; until now the whole chain was lost.
+    pages = Pages({"1": [full(1), refusal(40001)], "56": [refusal(40001)], "10": []})
+    collected = await collect(context_on(pages), "1", "56", "10")
+    assert (collected.refused, collected.incomplete, list(collected.failures)) == (["1"], ["1"], ["56"])
+    assert collected.is_partial
+    assert numbers(collected) == list(range(1, 101))
+
+
+def nameless(symbol: str, **changes: Any) -> dict[str, Any]:
+    return row(0) | {"tokenContractAddress": None, "symbol": symbol} | changes
+
+
+async def test_rows_without_a_contract_are_all_kept_until_a_page_comes_twice() -> None:
+    first = [nameless("A"), nameless("A"), nameless("B"), *full(1)[:97]]
+    second = [nameless("A"), row(200)]
+    collected = await collect(context_on(Pages({"1": [first, second]})), "1")
+    assert [holding.symbol for holding in collected.holdings if not holding.contract] == ["A", "A", "B", "A"]
+    again = [nameless(f"T{number}") for number in range(100)]
+    looping = await collect(context_on(Pages({"1": [again] * 5})), "1")
+    assert (looping.repeated, looping.read, len(looping.holdings)) == (["1"], 2, 100)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("symbols", "counted"), [(("SCAM", "ETH"), "ETH"), (("SCAM", ""), ""), (("", "ETH"), "ETH"), (("X", "Y"), None)]
+)
+async def test_of_rows_that_are_spelled_the_coin_the_one_with_its_symbol_counts(
+    symbols: tuple[str, str], counted: str | None, order: int
+) -> None:
+    rows = [row(0, balance=str(at)) | {"symbol": symbol} for at, symbol in enumerate(symbols, start=1)][::order]
+    context = context_on(Pages({"1": [rows]}))
+    (coin,) = (await collect(context, "1")).holdings
+    assert coin.symbol == (rows[0]["symbol"] if counted is None else counted)
+    (note,) = context.notes
+    other = next(one["balance"] for one in rows if one["symbol"] != coin.symbol)
+    assert f"twice, once with another symbol or none, with different balances ({coin.balance} and {other})" in note
+
+
+@pytest.mark.parametrize(
+    ("told", "size"),
+    [("50", 50), ("100", 100), ("500", 100), ("", 100), ("0", 100), ("x", 100), ("²", 100), ("9" * 5_000, 100)],
+    ids=range(8),
+)
+def test_a_page_is_full_at_the_size_that_the_answer_tells(told: str, size: int) -> None:
+    assert page_size_of(WireBalancePage(page_size=told), 100) == size
 
 
 async def test_when_every_chain_fails_the_first_asked_for_is_told() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,3 +47,18 @@ def test_leading_rows_are_few_and_short_enough_yet_one(lengths: list[int], most:
     assert count == 0 if not lengths else 1 <= count <= min(most, len(lengths))
     assert count <= 1 or sum(lengths[:count]) <= longest
     assert count == min(most, len(lengths)) or sum(lengths[: count + 1]) > longest
+
+
+@pytest.mark.parametrize("head", [20, 500, 2_500, 2_950])
+def test_of_rows_of_one_length_the_fitting_number_is_found_at_once(head: int) -> None:
+    made: list[int] = []
+
+    def answer(rows: int) -> ToolOutput:
+        made.append(rows)
+        return answer_of(rows)
+
+    def render(output: ToolOutput) -> list[str]:
+        return ["x" * (head + 40 * made[-1])]
+
+    fitted(200, answer, render, 3_000)
+    assert len(made) <= 5, "halving would take eight and more"

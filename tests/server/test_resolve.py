@@ -86,8 +86,42 @@ async def test_the_table_serves_with_a_note_when_the_list_cannot_be_had() -> Non
     assert await served_chains(context) == KNOWN_CHAINS
     (note,) = context.notes
     assert "error 40411" in note
+    # As the answer itself it would claim what nobody knows.
     with pytest.raises(ApiError):
         await listed_chains(context)
+
+
+@pytest.mark.anyio
+async def test_an_error_that_every_call_would_meet_is_not_covered_by_the_table() -> None:
+    context, _ = context_on(refusal(40101))
+    for ask in (listed_chains, served_chains):
+        with pytest.raises(ApiError):
+            await ask(context)
+
+
+@pytest.mark.anyio
+async def test_a_chain_that_is_listed_twice_is_served_once_under_its_first_name() -> None:
+    row = {"binanceChainId": "56", "name": "BNB Smart Chain", "shortName": "BNB"}
+    context, _ = context_on([{"binanceChainId": "56", "name": "BNB Chain", "shortName": "BSC"}, row])
+    served = await served_chains(context)
+    assert served == (BNB,)
+    assert find_chain_in(served, "bsc", "chain") == BNB
+
+
+WORDS = ["legal", "winner", "thank", "year", "wave", "sausage", "worth", "useful", "oval", "unit", "gate", "yellow"]
+
+
+@pytest.mark.anyio
+async def test_a_seed_phrase_as_a_list_of_chains_is_refused_without_a_word_of_it() -> None:
+    context, _ = context_on(LIVE)
+    with pytest.raises(ArgumentProblem) as caught:
+        await find_chains(context, ["base", *WORDS[1:]], "chains")
+    assert (caught.value.field, caught.value.value) == ("chains", "")
+    assert "seed phrase" in caught.value.rule
+    assert not set(WORDS) & set(caught.value.rule.split())
+    # A dozen short names of chains look like one, too.
+    names = ["base", "linea", "monad", "plasma", "polygon", "eth", "bsc", "arb"]
+    assert len(await find_chains(context, [*names, *names[:4]], "chains")) == 8
 
 
 @pytest.mark.anyio

@@ -12,6 +12,7 @@ from tests.support.mcp import STRANGER, Era, Face, Made, Success, Upstream, conn
 from tests.support.truth import token_row, usd_value
 from wallet_mcp.sandbox.world import Holding
 from wallet_mcp.sandbox.world_model import plain
+from wallet_mcp.wallet.assets import asset_on, decimals_of
 from wallet_mcp.wallet.known_tokens import clean_symbol, known_token
 
 TOOL: Final = "wallet_get_portfolio"
@@ -59,13 +60,15 @@ def token_row_of(chain: str, holding: Holding) -> dict[str, Any]:
 
 
 def asset(number: int, chain: str = "1", **changes: Any) -> dict[str, Any]:
-    """A row of the API: 2 coins of a made-up token, worth 1 USD each."""
+    """A row of the API: 2 coins of a made-up token, or of the well-known one of that contract, worth 1 USD each."""
+    contract = changes.get("tokenContractAddress", f"0x{number:040x}")
+    decimals = decimals_of(chain, asset_on(chain, contract or ""))
     row = {
         "binanceChainId": chain,
-        "tokenContractAddress": f"0x{number:040x}",
+        "tokenContractAddress": contract,
         "symbol": f"T{number}",
         "balance": "2",
-        "rawBalance": "200",
+        "rawBalance": "2" + "0" * (2 if decimals is None else decimals),
         "tokenPrice": "1",
         "isRiskToken": False,
     }

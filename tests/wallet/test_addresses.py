@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 
 import pytest
@@ -275,7 +276,6 @@ def test_an_address_of_a_chain_that_is_not_served(text: str, chain: str) -> None
         ("zzz", "malformed"),
         ("x" * 100_000, "malformed"),
         ("a." * 50_000, "malformed"),
-        ("\u200b" + VITALIK, "malformed"),
     ],
     ids=lambda text: text[:12],
 )
@@ -289,6 +289,34 @@ def test_what_else_is_no_address(text: str, reason: str) -> None:
 def test_what_else_is_no_hash(text: str) -> None:
     error = refusal(parse_tx_hash, text)
     assert error.reason in ("malformed", "name_service")
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\ufeff", "\u2060", "\u200e"])
+def test_what_is_copied_with_it_and_not_seen_is_not_part_of_an_address(hidden: str) -> None:
+    # Refused until now, for a reason that nobody could see.
+    for text in (f"{hidden} {VITALIK}{hidden}", f"{VITALIK[:9]}{hidden}{VITALIK[9:]}"):
+        assert parse_address(text) == parse_address(VITALIK)
+        assert parse_contract(text, "evm") == VITALIK.lower()
+    assert parse_address(f"{USDC_MINT}{hidden}").text == USDC_MINT
+    assert parse_tx_hash(f"{hidden}0x{EVM_KEY}").text == f"0x{EVM_KEY}"
+    assert refusal(parse_address, f"0x{hidden}{VITALIK[2:].swapcase()}").reason == "checksum"
+    assert refusal(parse_address, EVM_KEY[:20] + hidden + EVM_KEY[20:]).reason == "hash_or_key"
+
+
+@given(st.binary(min_size=32, max_size=32), st.sampled_from(WANTED), st.booleans(), st.booleans())
+def test_a_key_in_base64_never_passes_unless_it_reads_as_an_address(
+    data: bytes, parse: Callable[[str], object], url_safe: bool, padded: bool
+) -> None:
+    text = (base64.urlsafe_b64encode if url_safe else base64.b64encode)(data).decode().rstrip("=") + "=" * padded
+    decoded = addresses._from_base58(text)
+    assume(decoded is None or len(decoded) != 32)
+    error = refusal(parse, text)
+    assert (error.reason, error.secret_like) == ("hash_or_key", True)
+
+
+@pytest.mark.parametrize("text", [VITALIK + "0", "x" * 42, "x" * 45])
+def test_what_is_no_32_bytes_of_base64_is_no_key(text: str) -> None:
+    assert refusal(parse_address, text).reason == "malformed"
 
 
 def test_a_missing_0x_is_said() -> None:

@@ -114,6 +114,10 @@ def test_plain_symbols_pass_untouched(text: str) -> None:
         "é",
         "Café",
         "v1.2.3",
+        "USD₮.e",
+        "💰1.0",
+        "€.5",
+        "🚀.v2",
         "0.05%",
         "Parameter 'pageSize' must be 1..100",
         "Service temporarily unavailable; please retry later",
@@ -179,6 +183,14 @@ def test_ordinary_text_is_left_alone(text: str) -> None:
         ("foo . com", "foo . com"),
         ("foo dot com", "foo dot com"),
         ("claim.рф", "claim[.]рф"),
+        ("claim💰.com", "claim💰[.]com"),
+        ("get🎁.xyz/now", "get🎁[.]xyz/now"),
+        ("http://claim💰.com", "hxxp://claim💰[.]com"),
+        ("claim©.com", "claim©[.]com"),
+        ("USD₮.com", "USD₮[.]com"),
+        ("evil\u0336.com", "evil\u0336[.]com"),
+        ("x€。io", "x€[.]io"),
+        ("👍.xn--p1ai", "👍[.]xn-p1ai"),
         ("1.2.3.4", "1[.]2[.]3[.]4"),
         ("a@b.com", "a(at)b[.]com"),
         ("[x](http://a.com)", "(x)(hxxp://a[.]com)"),
@@ -316,6 +328,14 @@ def test_no_domain_of_any_ending_stays_a_link(names: list[str], ending: str, tai
     assert domain not in cleaned.text
     assert domain.replace(".", "[.]") in cleaned.text
     assert "url" in cleaned.flags
+
+
+@given(st.text(min_size=1, max_size=12), st.from_regex(r"[a-z]{2,10}", fullmatch=True), st.sampled_from(["", "/x"]))
+def test_no_sign_before_an_ending_hides_a_domain(label: str, ending: str, tail: str) -> None:
+    for sign in ("💰", "©", "₮", "\u0336"):
+        cleaned = clean(f"{label}{sign}.{ending}{tail}", MESSAGE_LIMIT)
+        assert f".{ending}" not in cleaned.text
+        assert "url" in cleaned.flags
 
 
 def test_a_cut_never_uncovers_a_domain() -> None:

@@ -13,6 +13,7 @@ from wallet_mcp.wallet.chains import (
     ChainUnresolved,
     chain_from_listing,
     chains_of_family,
+    is_own_name,
     resolve_chain,
 )
 
@@ -266,6 +267,87 @@ def test_a_chain_of_the_live_list_resolves_before_it_is_called_not_served() -> N
     tron = chain_from_listing("CT_195", "Tron", "TRX")
     assert resolve_chain("tron", (*KNOWN_CHAINS, tron)) == tron
     assert resolve_chain("trx", (*KNOWN_CHAINS, tron)) == tron
+
+
+GROWN = (
+    *KNOWN_CHAINS,
+    chain_from_listing("43114", "Avalanche C-Chain", "AVAX"),
+    chain_from_listing("CT_195", "TRON", "TRX"),
+    chain_from_listing("324", "zkSync Mainnet", "ZKS"),
+    chain_from_listing("146", "Sonic Labs", "S"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "chain_id"),
+    [
+        ("avalanche", "43114"),
+        ("AVAX", "43114"),
+        ("c-chain", "43114"),
+        ("Avalanche (43114)", "43114"),
+        ("Avalanche (AVAX)", "43114"),
+        ("trc20", "CT_195"),
+        ("Tron (TRC20)", "CT_195"),
+        ("tron network", "CT_195"),
+        ("zksync era", "324"),
+        ("zksync", "324"),
+        ("sonic", "146"),
+    ],
+)
+def test_a_chain_that_the_live_list_has_by_now_answers_to_all_its_names(text: str, chain_id: str) -> None:
+    assert resolve_chain(text, GROWN).id == chain_id
+    assert refused(text).not_served
+    assert refused("fantom", GROWN).not_served == "Fantom"
+
+
+@pytest.mark.parametrize(
+    ("text", "chain_id"),
+    [
+        ("Ethereum (ERC20)", "1"),
+        ("BNB Smart Chain (BEP20)", "56"),
+        ("Polygon (POL)", "137"),
+        ("Arbitrum (ARB)", "42161"),
+        ("Matic (Polygon)", "137"),
+        ("Optimism(OP)", "10"),
+    ],
+)
+def test_two_names_of_one_chain_mean_it(text: str, chain_id: str) -> None:
+    assert resolve_chain(text).id == chain_id
+
+
+@pytest.mark.parametrize(
+    ("text", "not_served", "nearest"),
+    [
+        ("Avalanche (43114)", "Avalanche", None),
+        ("Tron (TRC20)", "Tron", None),
+        ("Bitcoin (BTC)", "Bitcoin", None),
+        ("Tron (BTC)", None, None),
+        ("Nonsense (TRX)", None, None),
+        ("BSC (ERC20)", None, None),
+        ("foo (bar)", None, None),
+        ("Base (Sepolia)", "a test network", None),
+        ("Optimism (ETH)", None, ("10", "1")),
+    ],
+)
+def test_two_names_that_do_not_agree_on_a_chain_are_refused(
+    text: str, not_served: str | None, nearest: tuple[str, ...] | None
+) -> None:
+    error = refused(text)
+    assert (error.asked, error.not_served) == (text, not_served)
+    assert nearest is None or tuple(chain.id for chain in error.nearest) == nearest
+
+
+@pytest.mark.parametrize(
+    ("chain", "own"),
+    [
+        (BY_ID["1"], True),
+        (replace(BY_ID["1"], name="Ethereum Mainnet"), False),
+        (replace(BY_ID["1"], short_name="x"), False),
+        (chain_from_listing("777", "Ethereum", "ETH"), False),
+    ],
+)
+def test_a_name_that_is_not_the_tables_is_told_apart(chain: Chain, own: bool) -> None:
+    assert is_own_name(chain) is own
 
 
 def test_a_name_that_two_chains_bear_is_refused() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wallet_mcp.wallet.chains import NATIVE
-from wallet_mcp.wallet.holdings import Holding
+from wallet_mcp.wallet.holdings import DECIMALS_DISAGREE, Holding
 from wallet_mcp.wallet.portfolio import Dominant, Group, Portfolio, portfolio_of, value_order, worth
 
 USDT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
@@ -152,6 +153,37 @@ def test_only_an_unknown_token_of_more_than_half_is_dominant(
     found = made(holding(others, contract="0x" + "2" * 40, chain="56"), first, minimum="0")
     wanted = Dominant(first, Decimal(price), Decimal(others)) if dominant else None
     assert found.dominant == wanted
+
+
+@pytest.mark.parametrize(
+    ("balance", "others", "rest"),
+    [
+        # Beyond the 28 digits of Python's default context, in which the rest would come out wrong, even negative.
+        ("97545779216871219999999.99999", "5", "5"),
+        ("1e30", "0.000001", "0.000001"),
+        ("100000000000000000000000.000002", "100000000000000000000000.000001", "100000000000000000000000.000001"),
+    ],
+)
+def test_the_total_without_the_dominant_token_is_exact(balance: str, others: str, rest: str) -> None:
+    big = holding(balance=balance, contract="0x" + "2" * 40)
+    small = holding(balance=others, contract="0x" + "1" * 40)
+    found = made(small, big, minimum="0")
+    assert found.listed == (big, small)
+    assert found.dominant == Dominant(big, Decimal(balance), Decimal(rest))
+
+
+def test_what_differs_in_the_last_digit_only_is_in_value_order_and_no_half_is_more_than_half() -> None:
+    values = [f"100000000000000000000000.00000{digit}" for digit in (1, 3, 2)]
+    found = made(*(holding(balance=value, contract=f"0x{at}") for at, value in enumerate(values)), minimum="0")
+    assert [str(one.balance) for one in found.listed] == [values[1], values[2], values[0]]
+    half = [holding(balance=values[0], contract=f"0x{at}") for at in range(2)]
+    assert made(*half).dominant is None
+
+
+def test_an_amount_of_uncertain_decimals_is_counted_as_unclear() -> None:
+    odd = replace(holding(contract="0xb"), flags=(DECIMALS_DISAGREE,))
+    found = made(odd, holding("3"))
+    assert (found.total_usd, found.unpriced, found.unclear) == (Decimal(3), Group(1, None), 1)
 
 
 def test_nothing_is_a_portfolio_too() -> None:

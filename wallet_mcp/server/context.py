@@ -11,13 +11,15 @@ from wallet_mcp.server.output import CHAIN_TEXT_NOTICE, NextCall, Provenance
 from wallet_mcp.server.problems import SetupProblem
 from wallet_mcp.server.units import AmountUnits
 from wallet_mcp.settings import Settings
+from wallet_mcp.wallet.assets import is_contract
+from wallet_mcp.wallet.chains import Chain, is_own_name
 from wallet_mcp.wallet.known_tokens import is_well_known
 from wallet_mcp.wallet_api.cache import SingleFlight
 from wallet_mcp.wallet_api.endpoints import WalletApi
 from wallet_mcp.wallet_api.errors import ApiError
-from wallet_mcp.wallet_api.retry import Outcome, RateHeaders
+from wallet_mcp.wallet_api.retry import Outcome
 
-ProbeResult = tuple[RateHeaders, Outcome] | ApiError
+ProbeResult = Outcome | ApiError
 """What a signed probe met."""
 
 
@@ -113,8 +115,15 @@ class ToolContext:
             self.notes.append(text)
 
     def note_symbols(self, shown: Iterable[tuple[str, str, str]]) -> None:
-        """Warn of chain text where a shown symbol is not the well-known one of its chain and contract."""
-        if any(symbol and not is_well_known(chain, contract, symbol) for chain, contract, symbol in shown):
+        """Warn of chain text: a symbol that is not the well-known one, or a contract that cannot be one."""
+        for chain, contract, symbol in shown:
+            if not is_contract(contract) or (symbol and not is_well_known(chain, contract, symbol)):
+                self.note(CHAIN_TEXT_NOTICE)
+                return
+
+    def note_chains(self, shown: Iterable[Chain]) -> None:
+        """Warn of foreign text where a shown chain is not called as in the table."""
+        if not all(is_own_name(chain) for chain in shown):
             self.note(CHAIN_TEXT_NOTICE)
 
 

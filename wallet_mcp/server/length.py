@@ -24,21 +24,21 @@ def fitted(count: int, answer: Callable[[int], O], render: Callable[[O], list[st
     `answer` makes it of so many rows; of more rows it is taken to be longer.
     """
 
-    def fits(output: O) -> bool:
-        return max(len("\n".join(render(output))), len(compact(output.model_dump(mode="json")))) < longest
-
-    output = answer(count)
-    if count <= 1 or fits(output):
-        return output
-    least, most, best = 1, count - 1, None
-    while least <= most:
-        middle = (least + most + 1) // 2
-        output = answer(middle)
-        if fits(output):
-            least, best = middle + 1, output
+    least, most, guess = 0, count, count
+    rows_before, size_before = 0, 0
+    while True:
+        output = answer(guess)
+        size = max(len("\n".join(render(output))), len(compact(output.model_dump(mode="json"))))
+        if size < longest or guess <= 1:
+            best, least = output, guess
         else:
-            most = middle - 1
-    return answer(1) if best is None else best
+            most = guess - 1
+        if least >= most:
+            return best
+        # Rows are of much the same length, so the last two answers tell about how many fit, and few are made.
+        step = (longest - size) * (guess - rows_before) // ((size - size_before) or 1)
+        rows_before, size_before = guess, size
+        guess = min(max(guess + step, least + 1), most)
 
 
 def leading(rows: Sequence[T], most: int, length: int, measure: Callable[[T], int]) -> int:

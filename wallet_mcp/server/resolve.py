@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from wallet_mcp.server.arguments import without_secrets
+from wallet_mcp.server.arguments import WITHHELD, without_secrets
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import listed
 from wallet_mcp.server.problems import ArgumentProblem
@@ -45,7 +45,7 @@ async def served_chains(context: ToolContext, family: Family | None = None) -> t
             f"The live chain list could not be had (error {error.code}); the built-in list of {len(KNOWN_CHAINS)} "
             "chains was used."
         )
-        return KNOWN_CHAINS
+        return served
     ids = {chain.id for chain in served}
     expected = () if family is None else chains_of_family(family)
     unlisted = [f"{chain.name} ({chain.id})" for chain in expected if chain.id not in ids]
@@ -55,7 +55,7 @@ async def served_chains(context: ToolContext, family: Family | None = None) -> t
 
 
 async def _live_chains(context: ToolContext) -> tuple[tuple[Chain, ...], ApiError | None]:
-    """The live list, or why it could not be had. Raises an `ApiError` that any other call would meet as well."""
+    """The live list, or the built-in one and why. Raises an `ApiError` that any other call would meet as well."""
     now = asyncio.get_running_loop().time()
     # The list is only a means: what was asked for needs most of the time.
     share = max(LEAST_SHARE_S, (context.deadline - now) / 4)
@@ -65,23 +65,25 @@ async def _live_chains(context: ToolContext) -> tuple[tuple[Chain, ...], ApiErro
     except ApiError as error:
         if error.concerns_every_call:
             raise
-        return (), error
+        return KNOWN_CHAINS, error
     return _chains_of(answer), None
 
 
 async def listed_chains(context: ToolContext) -> tuple[Chain, ...]:
-    """The live chain list as the answer itself. Raises `ApiError`."""
+    """The live chain list as the answer itself. Raises `ApiError`: what is served now the table does not know."""
     answer = await context.api.supported_chains(deadline=context.deadline)
     context.provenance.take(answer)
     return _chains_of(answer)
 
 
 def _chains_of(answer: Answer[tuple[WireChain, ...]]) -> tuple[Chain, ...]:
-    return tuple(
-        chain_from_listing(row.binance_chain_id, row.name, row.short_name)
-        for row in answer.data
-        if row.binance_chain_id.strip()
-    )
+    """The chains of the list, each once: a chain under two names would be read and counted twice."""
+    found: dict[str, Chain] = {}
+    for row in answer.data:
+        if row.binance_chain_id.strip():
+            chain = chain_from_listing(row.binance_chain_id, row.name, row.short_name)
+            found.setdefault(chain.id, chain)
+    return tuple(found.values())
 
 
 async def find_chain(context: ToolContext, text: str, field: str) -> Chain:
@@ -91,14 +93,9 @@ async def find_chain(context: ToolContext, text: str, field: str) -> Chain:
     """
     try:
         chain = resolve_chain(text, KNOWN_CHAINS)
-    except ChainUnresolved as unresolved:
+    except ChainUnresolved:
         served, error = await _live_chains(context)
-        if error is None:
-            return find_chain_in(served, text, field)
-        # Nobody can tell at the moment whether the API serves a chain that the table does not have.
-        rule = f"as far as known, {_chain_rule(unresolved, KNOWN_CHAINS)}"
-        rule = f"{rule}. The live list could not be had (error {error.code}): others may be served, too"
-        raise ArgumentProblem(field, rule, unresolved.asked) from None
+        return find_chain_in(served, text, field, error)
     # Asked all the same: the list may lag behind, and no request is spent to see it.
     listed_ids = frozenset() if context.services.api is None else context.services.api.listed_chain_ids()
     if listed_ids and chain.id not in listed_ids:
@@ -108,19 +105,29 @@ async def find_chain(context: ToolContext, text: str, field: str) -> Chain:
     return chain
 
 
-def find_chain_in(served: Sequence[Chain], text: str, field: str) -> Chain:
-    """The chain of a list that a text means. Raises `ArgumentProblem`."""
+def find_chain_in(served: Sequence[Chain], text: str, field: str, error: ApiError | None = None) -> Chain:
+    """The chain of a list that a text means. `error`: why it is not the live list. Raises `ArgumentProblem`."""
     try:
         return resolve_chain(text, served)
     except ChainUnresolved as unresolved:
-        raise ArgumentProblem(field, _chain_rule(unresolved, served), unresolved.asked) from None
+        rule = _chain_rule(unresolved, served)
+        if error is not None:
+            # Nobody can tell at the moment whether the API serves a chain that the table does not have.
+            rule = f"as far as known, {rule}. The live list could not be had (error {error.code})"
+            rule += ": others may be served, too"
+        raise ArgumentProblem(field, rule, unresolved.asked) from None
 
 
 async def find_chains(context: ToolContext, texts: Sequence[str], field: str, family: str = "") -> tuple[Chain, ...]:
     """The chains that several texts mean, each once, in their order. `family`: that of the address asked about."""
     found: dict[str, Chain] = {}
     for index, text in enumerate(texts):
-        chain = await find_chain(context, text, f"{field}[{index}]")
+        try:
+            chain = await find_chain(context, text, f"{field}[{index}]")
+        except ArgumentProblem:
+            # Only now, for a dozen short names of chains look like a seed phrase.
+            refuse_secret_in_parts(texts, field)
+            raise
         if family:
             check_family(family, chain, f"{field}[{index}]")
         found.setdefault(chain.id, chain)
@@ -193,6 +200,19 @@ def find_tx_hash(text: str, field: str = "tx_hash") -> TxHash:
         return parse_tx_hash(text)
     except AddressRefused as refused:
         raise _refused(refused, text, field) from None
+
+
+def refuse_secret_in_parts(texts: Sequence[str], field: str) -> None:
+    """Refuse a list that is one secret, such as the words of a seed phrase, before a part of it is shown.
+
+    Raises `ArgumentProblem`.
+    """
+    if without_secrets({field: list(texts)})[field] == WITHHELD:
+        rule = (
+            "this looks like a seed phrase or a private key in parts: it was not sent. Never paste one, and treat "
+            "the wallet as lost"
+        )
+        raise ArgumentProblem(field, rule)
 
 
 def check_family(family: str, chain: Chain, field: str, what: str = "address") -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import MISSING, Field
 
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import Part, listed
-from wallet_mcp.wallet.assets import asset_of, symbol_of
+from wallet_mcp.wallet.assets import asset_of, coin_rank, symbol_of
 from wallet_mcp.wallet.chains import NATIVE, Chain
-from wallet_mcp.wallet.holdings import AMOUNTS_DISAGREE, Holding, read_holding
+from wallet_mcp.wallet.holdings import AMOUNTS_DISAGREE, DECIMALS_DISAGREE, Holding, read_holding
 from wallet_mcp.wallet.money import plain
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import WireToken
@@ -62,20 +62,36 @@ def holding_of(row: WireToken, chain: Chain) -> Holding:
 
 
 def coin_spellings(rows: Iterable[WireToken], holdings: Iterable[Holding]) -> dict[str, Holding]:
-    """The coin of the rows' chain by how it is named: as such, or by a contract that is the coin over again."""
+    """The coin of the rows' chain by how it is named, the one that counts first.
+
+    It is named as such, by a contract that is the coin over again, or by another symbol than its own or none.
+    """
     found: dict[str, Holding] = {}
-    for row, holding in zip(rows, holdings, strict=True):
+    for row, holding in sorted(zip(rows, holdings, strict=True), key=lambda each: _coin_order(each[1])):
         if holding.contract == NATIVE:
-            found.setdefault(asset_of(row.token_contract_address), holding)
+            other = f" {holding.symbol.casefold()}" if _coin_order(holding) else ""
+            found.setdefault(f"{asset_of(row.token_contract_address or '')}{other}", holding)
     return found
 
 
+def with_one_coin(holdings: Sequence[Holding]) -> list[Holding]:
+    """The holdings with the coin of their chain once: the first with its symbol, else without one, else with any."""
+    coin = min((one for one in holdings if one.contract == NATIVE), key=_coin_order, default=None)
+    return [one for one in holdings if one is coin or one.contract != NATIVE]
+
+
+def _coin_order(holding: Holding) -> int:
+    return coin_rank(holding.chain, holding.symbol) if holding.contract == NATIVE else 0
+
+
 def note_coin_twice(context: ToolContext, chain: Chain, spellings: Mapping[str, Holding]) -> None:
-    """Say that the coin of a chain was listed as such and under a contract, if it was."""
+    """Say that the coin of a chain was listed twice, if it was."""
     if len(spellings) < 2:
         return
+    named = len({spelling.partition(" ")[0] for spelling in spellings}) == 1
     told = dict.fromkeys("unknown" if one.balance is None else plain(one.balance) for one in spellings.values())
-    twice = f"The API lists the coin of {chain.name} twice, once under a contract"
+    how = "with another symbol or none" if named else "under a contract"
+    twice = f"The API lists the coin of {chain.name} twice, once {how}"
     if len(told) == 1:
         context.note(f"{twice}: it is one balance, counted once.")
     else:
@@ -91,6 +107,19 @@ def note_claims(context: ToolContext, shown: Iterable[Holding]) -> None:
     """Say what the price of a flagged token is worth, where the answer shows one."""
     if any(holding.risk and holding.price_usd for holding in shown):
         context.note("Price and value of a risk-flagged token are only what it claims: count them in no total.")
+
+
+def note_doubts(context: ToolContext, counted: Iterable[Holding], shown: Iterable[Holding]) -> None:
+    """Say which of the holdings nobody looked at for risk, and what a shown amount of unlikely decimals is worth."""
+    unchecked = sum(one.risk is None and one.contract != NATIVE and not one.is_nothing for one in counted)
+    if unchecked:
+        context.note(
+            f"The API gave no risk verdict for {unchecked} of these tokens: unflagged there means not checked."
+        )
+    if any(DECIMALS_DISAGREE in one.flags for one in shown):
+        context.note(
+            f"{DECIMALS_DISAGREE}: balance and raw balance contradict the known decimals. Tell neither as a fact."
+        )
 
 
 def token_fields(holding: Holding, chain: Chain) -> dict[str, object]:

@@ -7,6 +7,7 @@ therefore never repeats the text that it refuses.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -37,6 +38,8 @@ _HEX = re.compile(r"(?:0[xX])?([0-9a-fA-F]+)")
 _KEY_HEX_DIGITS = frozenset({64, 128})
 _BYTE_LIST = re.compile(r"\[?\s*[0-9]{1,3}(?:\s*,\s*[0-9]{1,3}){31,}\s*\]?")
 _EXTENDED_KEY = re.compile(r"[xyztuv]prv[1-9A-HJ-NP-Za-km-z]{50,}|[5KL][1-9A-HJ-NP-Za-km-z]{50,51}")
+# 32 bytes of base64, with the signs of either alphabet and with or without the padding.
+_BASE64_KEY = re.compile(r"(?!0[xX])[A-Za-z0-9+/_-]{43}=?")
 _SEED_WORDS = frozenset({12, 15, 18, 21, 24})
 _SEED_WORD = re.compile(r"[a-z]{3,8}", re.IGNORECASE)
 _NAME = re.compile(r"[^\s./:]+(?:\.[^\s./:]+)*\.[^\W\d_]{1,12}")
@@ -95,12 +98,12 @@ class TxHash:
 
 
 def parse_address(text: str) -> Address:
-    """The wallet address that the text is, white space around it aside.
+    """The wallet address that the text is, white space around it and characters that are not seen aside.
 
     EVM: `0x` or `0X` and 40 hex digits, checked with EIP-55 where upper and lower case are mixed. Solana: base58
     of exactly 32 bytes. Raises `AddressRefused`.
     """
-    given = text.strip()
+    given = _seen(text)
     if _EVM_ADDRESS.fullmatch(given):
         checked = _checked_evm(given, "address")
         return Address(checked, "evm", checked.lower())
@@ -116,7 +119,7 @@ def parse_contract(text: str, family: str) -> str:
     a family other than `evm` and `solana` only secrets and foreign characters are refused. Raises
     `AddressRefused`.
     """
-    given = text.strip()
+    given = _seen(text)
     if _EVM_ADDRESS.fullmatch(given):
         if family == "solana":
             raise AddressRefused(
@@ -143,13 +146,13 @@ def parse_contract(text: str, family: str) -> str:
 
 
 def parse_tx_hash(text: str) -> TxHash:
-    """The transaction hash that the text is, white space around it aside.
+    """The transaction hash that the text is, white space around it and characters that are not seen aside.
 
     EVM: `0x` and 64 hex digits; without `0x` it is refused, for so is a private key written. Solana: base58 of 64
     bytes, refused where the second half is the public key of the first, for that is a secret key. Raises
     `AddressRefused`.
     """
-    given = text.strip()
+    given = _seen(text)
     if _EVM_HASH.fullmatch(given):
         return TxHash(given.lower(), "evm")
     if not _HEX.fullmatch(given) and _base58_length(given) == 64:
@@ -194,6 +197,13 @@ def same_address(a: str, b: str) -> bool:
     return bool(left) and left == right
 
 
+def _seen(text: str) -> str:
+    """The text without white space around it, and without the characters of no width that a copied page may hold."""
+    if not text.isascii():
+        text = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    return text.strip()
+
+
 def _checked_evm(given: str, wanted: _Wanted) -> str:
     digits = given[2:]
     checked = to_checksum(given)
@@ -218,6 +228,13 @@ def _refusal(given: str, wanted: _Wanted) -> AddressRefused:
             "This looks like a seed phrase: it was not sent. Never paste one, treat the wallet as lost, and give "
             f"{article} instead.",
             "seed_phrase",
+            secret_like=True,
+        )
+    if _is_base64_key(given):
+        return AddressRefused(
+            "This may be a private key in base64, so it was not sent. If it is "
+            f"{article}, copy it again: base58 has no 0, O, I, l, +, / and =.",
+            "hash_or_key",
             secret_like=True,
         )
     if _is_key(given):
@@ -289,6 +306,11 @@ def _is_key(given: str) -> bool:
         or _BYTE_LIST.fullmatch(given) is not None
         or _EXTENDED_KEY.fullmatch(given) is not None
     )
+
+
+def _is_base64_key(given: str) -> bool:
+    """Whether the text can be 32 bytes in base64; what is 32 bytes in base58 is an address."""
+    return _BASE64_KEY.fullmatch(given) is not None and _base58_length(given) != 32
 
 
 def _is_seed_phrase(given: str) -> bool:

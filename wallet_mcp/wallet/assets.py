@@ -7,9 +7,10 @@ from typing import Final
 
 from .chain_text import clean
 from .chains import KNOWN_CHAINS, NATIVE, Chain
-from .known_tokens import known_token
+from .known_tokens import is_coin_symbol, known_token
 
 _EVM_ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{40}")
+_ADDRESS = re.compile(r"0x[0-9a-f]{40}|[1-9A-HJ-NP-Za-km-z]{32,44}")
 _CONTRACT_LIMIT: Final = 100
 
 # Spellings of the native coin in answers: contract §3.2 and §3.3; the last two are Solana's customary ones.
@@ -44,6 +45,37 @@ def asset_on(chain: str, contract: str) -> str:
     return NATIVE if (chain, asset) in _COIN_CONTRACTS else asset
 
 
+def asset_named(chain: str, contract: str | None, symbol: str) -> str:
+    """`asset_on` of a row; "" where upstream left out the contract of what is by its symbol not the chain's coin."""
+    if contract is None and symbol.strip():
+        coin = _known_chain(chain)
+        if coin is not None and coin.native_symbol and not is_coin_symbol(coin, symbol):
+            return ""
+    return asset_on(chain, contract or "")
+
+
+def is_contract(asset: str) -> bool:
+    """Whether an asset's name has the form of a contract, is `native` or is missing: all else is foreign text."""
+    return asset in ("", NATIVE) or _ADDRESS.fullmatch(asset) is not None
+
+
+def contract_flags(contract: str) -> tuple[str, ...]:
+    """What the cleaning of a contract found."""
+    return clean(contract.strip(), _CONTRACT_LIMIT).flags
+
+
+def coin_rank(chain: str, symbol: str) -> int:
+    """How well a symbol fits the coin of a chain: 0 for its own, 1 for none, 2 for another one."""
+    coin = _known_chain(chain)
+    if coin is not None and is_coin_symbol(coin, symbol):
+        return 0
+    return 2 if symbol.strip() else 1
+
+
+def _known_chain(chain: str) -> Chain | None:
+    return next((known for known in KNOWN_CHAINS if known.id == chain), None)
+
+
 def is_known(chain: str, asset: str) -> bool:
     """Whether an asset is a chain's coin or a well-known token: what nobody else can issue."""
     return asset == NATIVE or known_token(chain, asset) is not None
@@ -52,7 +84,8 @@ def is_known(chain: str, asset: str) -> bool:
 def decimals_of(chain: str, asset: str) -> int | None:
     """The decimals of a chain's coin or of a well-known token; None for all others, whose contract alone knows."""
     if asset == NATIVE:
-        return next((known.native_decimals for known in KNOWN_CHAINS if known.id == chain), None)
+        coin = _known_chain(chain)
+        return coin.native_decimals if coin else None
     token = known_token(chain, asset) if asset else None
     return token.decimals if token else None
 

@@ -88,6 +88,8 @@ _OPAQUE_SCHEME = re.compile(
 # Runs of labels are matched as a whole and judged in code: a pattern that finds the end of a domain by itself
 # takes quadratic time on `a.a.a.a...`.
 _DOTTED = re.compile(r"[\w-]+(?:[.。][\w-]+)+")
+# A label may also end in a sign that is no letter: an emoji, a currency, a mark that strikes a letter through.
+_AFTER_SIGN = re.compile(r"(?<=[^\x00-\x7f\s\w。…‹›«»‘’‚“”„¦])[.。](?=xn--|[^\W\d_]{2,}(?![^\W_]))", re.IGNORECASE)
 _WWW = re.compile(r"\bwww[.。](?=\w)", re.IGNORECASE)
 _QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _AFTER_SCHEME = re.compile(r"(?<=//)[^\s/?#]+")
@@ -272,6 +274,7 @@ def _unlinked(text: str) -> str:
     if "." in text or "。" in text:
         text = _WWW.sub(lambda match: _defanged(match[0]), text)
         text = _DOTTED.sub(lambda match: _defanged(match[0]) if _is_domain(match[0]) else match[0], text)
+        text = _AFTER_SIGN.sub("[.]", text)
     return text
 
 

@@ -60,6 +60,7 @@ KNOWN_CHAINS: Final[tuple[Chain, ...]] = (
 _ALIASES: Final[dict[str, tuple[str, ...]]] = {
     "1": (
         "ether, ethereum mainnet, eth mainnet, ethereum main net, ethereum l1, ethereum 1, eth1, eth l1, homestead",
+        "ethereum erc20, eth erc20",
         "etherium, etherum, ethereium, ethreum, etheruem, ethereun, etheruim, etherem, ehtereum, eherium, etheriun",
     ),
     "56": (
@@ -91,7 +92,7 @@ _ALIASES: Final[dict[str, tuple[str, ...]]] = {
 
 # Chains that people ask for and upstream's wallet module does not list (contract §3.1 names Tron).
 _NOT_SERVED: Final[dict[str, str]] = {
-    "Tron": "trx, trc20, ct195, tron mainnet, 728126428, 195",
+    "Tron": "trx, trc20, ct195, tron mainnet, 728126428",
     "Bitcoin": "btc, ct0, bitcoin mainnet, lightning",
     "Avalanche": "avax, avalanche c, avax c, c chain, 43114",
     "opBNB": "op bnb, opbnb mainnet, 204",
@@ -152,7 +153,7 @@ _NUMERIC_ID = re.compile(r"([0-9]+)(?:\.0)?", re.ASCII)
 _HEX_ID = re.compile(r"0x[0-9a-f]{1,8}", re.ASCII)
 _NAMESPACE = re.compile(r"^\s*eip155\s*:\s*(?=[0-9])")
 _PARTED_DIGITS = re.compile(r"[0-9][^a-z0-9]+[0-9]", re.ASCII)
-_NAME_AND_ID = re.compile(r"([^()]+)\(([^()]+)\)\s*")
+_TWO_NAMES = re.compile(r"([^()]+)\(([^()]+)\)\s*")
 _FOREIGN_ID_CHARS = re.compile(r"[^A-Za-z0-9_-]")
 _ID_LIMIT = 32
 _LONGEST_SPELLING = 200
@@ -194,12 +195,18 @@ def chain_from_listing(id: str, name: str, short_name: str) -> Chain:
     return Chain(shown_id, shown_name or fallback, fallback, family, None, None, False)
 
 
+def is_own_name(chain: Chain) -> bool:
+    """Whether a chain is called as in the table: other names are upstream text."""
+    known = _BY_ID.get(chain.id)
+    return known is not None and (known.name, known.short_name) == (chain.name, chain.short_name)
+
+
 def resolve_chain(text: str, served: Sequence[Chain] = KNOWN_CHAINS) -> Chain:
     """The served chain that the text names: its id, name, short name or a common alias or misspelling.
 
     Case, white space and punctuation do not count, except that they part digits: `5.6` is not 56. What holds no
     letter is an id as it stands, or one with `.0`. `chain id 56`, `eip155:56`, `0x38`, a trailing `chain`,
-    `network` or `mainnet`, and a name with its id, `BNB Chain (56)`, are understood. Raises `ChainUnresolved` for
+    `network` or `mainnet`, and two names that agree, `BNB Chain (56)`, are understood. Raises `ChainUnresolved` for
     everything else, also where a spelling fits two served chains, or name and id are of two.
     """
     exact = text.strip()
@@ -210,7 +217,7 @@ def resolve_chain(text: str, served: Sequence[Chain] = KNOWN_CHAINS) -> Chain:
     if len(named) == 1 and _PARTED_DIGITS.search(exact):
         # A name such as `Chain 2.0`, in full.
         return named[0]
-    pair = _NAME_AND_ID.fullmatch(text[:_LONGEST_SPELLING])
+    pair = _TWO_NAMES.fullmatch(text[:_LONGEST_SPELLING])
     ids = {chain.id.casefold() for chain in served}
     if pair is not None and any(part.strip().casefold() in ids for part in pair.groups()):
         return _agreed(text, pair, served)
@@ -221,7 +228,15 @@ def resolve_chain(text: str, served: Sequence[Chain] = KNOWN_CHAINS) -> Chain:
             return (by_id or found)[0]
         if found:
             raise ChainUnresolved(_asked(text), tuple(found[:_NEAREST]))
-    raise ChainUnresolved(_asked(text), _nearest(_key(text), served), _not_served(text, served))
+        # The list may have grown: a chain that the table calls not served has names there, too.
+        names = _NOT_SERVED_NAMES.get(_NOT_SERVED_KEYS.get(key, ""), frozenset())
+        grown = [chain for chain in served if names & _own_keys(chain)]
+        if len(grown) == 1:
+            return grown[0]
+    not_served = _not_served(text, served)
+    if pair is not None and not_served is None:
+        return _agreed(text, pair, served)
+    raise ChainUnresolved(_asked(text), _nearest(_key(text), served), not_served)
 
 
 def chains_of_family(family: Family, served: Sequence[Chain] = KNOWN_CHAINS) -> tuple[Chain, ...]:
@@ -230,14 +245,25 @@ def chains_of_family(family: Family, served: Sequence[Chain] = KNOWN_CHAINS) -> 
 
 
 def _agreed(text: str, pair: re.Match[str], served: Sequence[Chain]) -> Chain:
-    """The chain of a name and an id that belong together, as our own answers write them. Raises `ChainUnresolved`."""
-    try:
-        first, second = (resolve_chain(part, served) for part in pair.groups())
-    except ChainUnresolved as unresolved:
-        raise ChainUnresolved(_asked(text), unresolved.nearest, unresolved.not_served) from None
-    if first.id != second.id:
-        raise ChainUnresolved(_asked(text), (first, second))
-    return first
+    """The chain that two names mean, as our own answers and others write them. Raises `ChainUnresolved`.
+
+    It is told as not served where one name says so and the other means no other chain that is not served.
+    """
+    found: dict[str, Chain] = {}
+    unresolved: list[ChainUnresolved] = []
+    for part in pair.groups():
+        try:
+            chain = resolve_chain(part, served)
+            found[chain.id] = chain
+        except ChainUnresolved as error:
+            unresolved.append(error)
+    if unresolved:
+        named = {error.not_served for error in unresolved}
+        not_served = named.pop() if len(named) == 1 else None
+        raise ChainUnresolved(_asked(text), unresolved[0].nearest, not_served)
+    if len(found) > 1:
+        raise ChainUnresolved(_asked(text), tuple(found.values()))
+    return next(iter(found.values()))
 
 
 def _folded(text: str) -> str:
@@ -259,12 +285,16 @@ _KEYS: Final = {
     chain.id: frozenset(_listed((chain.id, chain.name, chain.short_name, *_ALIASES[chain.id])))
     for chain in KNOWN_CHAINS
 }
-_NOT_SERVED_KEYS: Final = {key: name for name, others in _NOT_SERVED.items() for key in _listed((name, others))}
+_NOT_SERVED_NAMES: Final = {name: frozenset(_listed((name, others))) for name, others in _NOT_SERVED.items()}
+_NOT_SERVED_KEYS: Final = {key: name for name, keys in _NOT_SERVED_NAMES.items() for key in keys}
+
+
+def _own_keys(chain: Chain) -> frozenset[str]:
+    return frozenset(key for key in (_key(chain.id), _key(chain.name), _key(chain.short_name)) if key)
 
 
 def _keys(chain: Chain) -> frozenset[str]:
-    own = frozenset(key for key in (_key(chain.id), _key(chain.name), _key(chain.short_name)) if key)
-    return own | _KEYS.get(chain.id, frozenset())
+    return _own_keys(chain) | _KEYS.get(chain.id, frozenset())
 
 
 def _spellings(text: str) -> Iterable[str]:

@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from .assets import asset_on, decimals_of
+from .assets import asset_named, contract_flags, decimals_of
+from .chain_text import FLAGS
 from .known_tokens import clean_symbol
 from .money import BadNumber, derive_decimals, parse_amount, plain, scale, usd_value
 
 AMOUNTS_DISAGREE: Final = "amounts_disagree"
 """The flag of a row whose balance and raw balance are not the same amount at any number of decimals."""
+
+DECIMALS_DISAGREE: Final = "decimals_disagree"
+"""The flag of a row whose balances differ by other decimals than its well-known asset has: one is wrong by far."""
+
+CONTRACT_MISSING: Final = "contract_missing"
+"""The flag of a row without a contract whose symbol is not that of its chain's coin: a token, nobody knows which."""
 
 UNREADABLE_NUMBER: Final = "unreadable_number"
 """The flag of a row with a balance, raw balance or price that is no plain, non-negative number."""
@@ -20,7 +27,7 @@ UNREADABLE_NUMBER: Final = "unreadable_number"
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """An asset that an address holds, identified by chain and contract; the symbol is only a label.
+    """An asset that an address holds, identified by chain and contract ("" where missing); the symbol is a label.
 
     `balance` is in whole coins, `raw` in base units; None where upstream gave none. `price_usd` is None when the
     token is unpriced, which is not a price of zero. `risk` is upstream's flag: None means it said nothing.
@@ -39,7 +46,9 @@ class Holding:
     @property
     def is_amount_known(self) -> bool:
         """Whether the balance can be counted with: one of 0 beside base units was only cut off, or is wrong."""
-        return self.balance is not None and not (self.balance == 0 and self.raw)
+        if self.balance is None or DECIMALS_DISAGREE in self.flags:
+            return False
+        return not (self.balance == 0 and self.raw)
 
     @property
     def value_usd(self) -> Decimal | None:
@@ -55,24 +64,31 @@ class Holding:
 
 
 def read_holding(
-    *, chain: str, contract: str, symbol: str, balance: str, raw: str, price: str, risk: bool | None
+    *, chain: str, contract: str | None, symbol: str, balance: str, raw: str, price: str, risk: bool | None
 ) -> Holding:
     """The holding that a row of texts describes.
 
     A balance, raw balance or price that is neither blank nor a plain, non-negative number is left unknown and the
     row flagged: what cannot be read exactly must not become an amount, and one odd token must not hide the others.
-    Where only the raw balance is told, the decimals of a well-known asset make the balance of it.
+    Where only the raw balance is told, the decimals of a well-known asset make the balance of it; where both are
+    told and make other decimals, neither is an amount.
     """
     amount, base, rate = _number(balance), _number(raw, whole=True), _number(price)
-    asset = asset_on(chain, contract)
-    decimals = derive_decimals(balance, raw) if amount and base else None
-    if amount and not raw.strip() and _fits(amount, known := decimals_of(chain, asset)):
+    asset = asset_named(chain, contract, symbol)
+    decimals, known = derive_decimals(amount, base), decimals_of(chain, asset)
+    if amount and not raw.strip() and _fits(amount, known):
         decimals = known
-    if base and not balance.strip() and (known := decimals_of(chain, asset)) is not None:
+    if base and not balance.strip() and known is not None:
         amount, decimals = scale(base, known), known
-    shown = clean_symbol(chain, asset, symbol)
-    flags = shown.flags
-    if decimals is None and amount is not None and base is not None and (amount or base):
+    # Without a contract nothing shows that a symbol is borne rightly.
+    shown = clean_symbol(chain, asset or "?", symbol)
+    found = {*shown.flags, *contract_flags(contract or "")}
+    flags: tuple[str, ...] = tuple(flag for flag in FLAGS if flag in found)
+    if not asset:
+        flags = (*flags, CONTRACT_MISSING)
+    if None not in (decimals, known) and decimals != known:
+        flags, decimals = (*flags, DECIMALS_DISAGREE), None
+    elif decimals is None and amount is not None and base is not None and (amount or base):
         flags = (*flags, AMOUNTS_DISAGREE)
     if any(text.strip() and number is None for text, number in ((balance, amount), (raw, base), (price, rate))):
         flags = (*flags, UNREADABLE_NUMBER)

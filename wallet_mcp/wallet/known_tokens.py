@@ -6,10 +6,11 @@ contract, and the bundled table (`known_tokens.toml`) says which contracts the w
 
 from __future__ import annotations
 
+import re
 import tomllib
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
@@ -19,6 +20,7 @@ from .chains import KNOWN_CHAINS, NATIVE, Chain
 
 _NATIVE_CONTRACTS: Final = frozenset({"", NATIVE, NATIVE_PLACEHOLDER, "0x" + "0" * 40})
 _EVM_ADDRESS_LENGTH: Final = 42
+_KEPT_LENGTH: Final = 64
 
 _FORMER_COIN_SYMBOLS: Final = {"137": "MATIC"}
 """Symbols that the coin of a chain bore, and that people and providers still use (Polygon's until 2024)."""
@@ -56,36 +58,49 @@ _BY_NAME: Final[dict[str, tuple[str, ...]]] = {
     "aerodrome": ("AERO",),
 }
 
-# Letters of other scripts that look like a Latin one (upper and lower case alike after case folding), with the
-# symbols that tokens use for letters. After NFKC, so styled Latin letters are plain already.
+# Letters of other scripts that look like a Latin one (upper and lower case alike after case folding), Latin ones
+# whose Unicode name does not tell, and the symbols that tokens use for letters. After NFKC, so styled Latin
+# letters are plain already.
 _SHAPES: Final[dict[str, str]] = {
-    "a": "Ꭺꓮаαɑꭺ",
-    "b": "ꓐᏴ₿вβьƅ",
-    "c": "Ꮯꓚсϲᴄⲥꮯ¢",
-    "d": "Ꭰꓓԁɗꭰ",
-    "e": "ᎬꓰΞеєεҽℯꭼ€",
-    "f": "ꓝϝƒꞙ",
-    "g": "Ꮆꓖɡցԍ",
-    "h": "Ꮋꓧнһηհ",
-    "i": "Ꮖꓲ¦іιıɩӏ|ǀ!",
-    "j": "Ꭻꓙјϳյ",
-    "k": "Ꮶꓗкκқᴋⲕ",
-    "l": "ꓡⅼլᏞꮮ£",
-    "m": "Ꮇꓟмμϻᴍⲙ",
-    "n": "ꓠпոνɴ",
-    "o": "ꓳоοσօøⲟ",
-    "p": "Ꮲꓑрρᴘⲣ",
-    "q": "ԛգ",
-    "r": "Ꮢꓣгᴦʀ",
-    "s": "Ꮪꓢѕꜱʂտ$",
-    "t": "Ꭲꓔтτƭᴛⲧ₮₸",
-    "u": "ꓴυսᴜц",
-    "v": "Ꮩꓦѵᴠⅴ",
-    "w": "Ꮃꓪѡԝωᴡա",
-    "x": "ꓫхχⲭ×",
-    "y": "ꓬуүγʏ¥",
-    "z": "Ꮓꓜᴢⲍ",
+    "a": "ᎪꓮаαɑꭺᗅᗩᐱɅΛ",
+    "b": "ꓐᏴ₿вβьƅᗷᗸᗹ",
+    "c": "Ꮯꓚсϲⲥꮯ¢ᑕᑢᒼ",
+    "d": "ᎠꓓԁꭰÐƉᗞᗟᗠᗡᗪ",
+    "e": "ᎬꓰΞеєεҽℯꭼ€ƐƎᗴᗕᕮ",
+    "f": "ꓝϝꞙᖴ",
+    "g": "Ꮆꓖɡցԍᘜ",
+    "h": "Ꮋꓧнһηհᕼ",
+    "i": "Ꮖꓲ¦іιıɩӏ|ǀ!ᛁ",
+    "j": "Ꭻꓙјϳյᒍ",
+    "k": "Ꮶꓗкκқⲕᛕ",
+    "l": "ꓡⅼլᏞꮮ£ᒪ",
+    "m": "Ꮇꓟмμϻⲙᗰ",
+    "n": "ꓠпոνᑎиᴎŋ",
+    "o": "ꓳоοσօⲟᗝ",
+    "p": "Ꮲꓑрρⲣᑭƿ",
+    "q": "ԛգᑫ",
+    "r": "Ꮢꓣгᴦᖇяᴙ",
+    "s": "Ꮪꓢѕտ$ᔕᔖ",
+    "t": "Ꭲꓔтτⲧ₮₸",
+    "u": "ꓴυսцᑌ",
+    "v": "Ꮩꓦѵⅴᐯᐺ",
+    "w": "Ꮃꓪѡԝωաᗯ",
+    "x": "ꓫхχⲭ×᙭᙮",
+    "y": "ꓬуүγ¥",
+    "z": "Ꮓꓜⲍᘔ",
 }
+_LATIN_BLOCKS: Final = (
+    (0xC0, 0x250),
+    (0x250, 0x2B0),
+    (0x1D00, 0x1DC0),
+    (0x2C60, 0x2C80),
+    (0xA720, 0xA800),
+    (0xAB30, 0xAB70),
+)
+# Small capitals, and letters with a stroke, a hook and the like; marks that NFKD parts from a letter are gone.
+_LATIN_NAME = re.compile(
+    r"LATIN (?:LETTER SMALL CAPITAL|(?:CAPITAL|SMALL) LETTER) (?:BARRED |DOTLESS )?([A-Z])(?: (?:WITH|BAR)\b.*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +178,18 @@ def imitates(chain_id: str, contract: str, symbol: str) -> KnownToken | None:
 
 def clean_symbol(chain_id: str, contract: str, symbol: object) -> Cleaned:
     """The cleaned text of a token's symbol with its flags, `lookalike` among them where it imitates another."""
+    # A wallet holds few symbols many times over, and each is asked for again with every page.
+    if isinstance(symbol, str) and len(symbol) <= _KEPT_LENGTH:
+        return _kept(chain_id, contract, symbol)
+    return _cleaned(chain_id, contract, symbol)
+
+
+@lru_cache(8192)
+def _kept(chain_id: str, contract: str, symbol: str) -> Cleaned:
+    return _cleaned(chain_id, contract, symbol)
+
+
+def _cleaned(chain_id: str, contract: str, symbol: object) -> Cleaned:
     cleaned = clean(symbol, SYMBOL_LIMIT)
     # The cleaned text, for what a reader sees of it is what can deceive; hidden characters are gone from it.
     if imitates(chain_id, contract, cleaned.text) is None:
@@ -185,21 +212,26 @@ def _shapes(symbol: str) -> tuple[str, ...]:
     visible = unicodedata.normalize("NFKD", symbol)
     visible = "".join(c for c in visible if unicodedata.category(c) not in ("Mn", "Me", "Cf", "Cc", "Co"))
     visible = visible.strip().lstrip("$")
-    by_case = visible.casefold().translate(_LATIN)
-    by_look = visible.translate(_LOOKS).casefold().translate(_LATIN)
+    by_case = visible.casefold().translate(_letters())
+    by_look = visible.translate(_LOOKS).casefold().translate(_letters())
     shapes = ("".join(c for c in text if c.isalnum()) for text in (by_case, by_look))
     return tuple(dict.fromkeys(shape for shape in shapes if shape))
 
 
+@cache
 def _letters() -> dict[int, str]:
-    """Every look-alike, and the squared and circled capitals that NFKC leaves as they are."""
-    table = {ord(char): latin for latin, chars in _SHAPES.items() for folded in chars for char in folded.casefold()}
-    for start in (0x1F150, 0x1F170):
+    """Every look-alike, and the squared, circled and regional capitals that NFKC leaves as they are."""
+    table: dict[int, str] = {}
+    for code in (code for block in _LATIN_BLOCKS for code in range(*block)):
+        named = _LATIN_NAME.fullmatch(unicodedata.name(chr(code), ""))
+        if named is not None:
+            table[code] = named[1].lower()
+    table |= {ord(char): latin for latin, chars in _SHAPES.items() for folded in chars for char in folded.casefold()}
+    for start in (0x1F150, 0x1F170, 0x1F1E6):
         table.update({start + offset: chr(ord("a") + offset) for offset in range(26)})
     return table
 
 
-_LATIN: Final = _letters()
 _LOOKS: Final = str.maketrans({"l": "i", "1": "i", "0": "o", "5": "s"})
 
 

@@ -17,6 +17,7 @@ from decimal import (
     InvalidOperation,
     Overflow,
 )
+from functools import lru_cache
 from typing import Final
 
 MAX_DIGITS: Final = 120
@@ -46,12 +47,8 @@ def parse_amount(text: object) -> Decimal | None:
         return None
     if isinstance(text, str):
         stripped = text.strip()
-        if not stripped:
-            return None
-        if len(stripped) > 2 * MAX_DIGITS or not _NUMBER.fullmatch(stripped):
-            raise BadNumber("not a plain decimal number")
-        value = Decimal(stripped)
-    elif isinstance(text, int) and not isinstance(text, bool):
+        return _parsed(stripped) if stripped else None
+    if isinstance(text, int) and not isinstance(text, bool):
         # Writing out a huge int is slow, and refused by Python from 4300 digits on.
         if text.bit_length() > 4 * MAX_DIGITS:
             raise BadNumber(f"a number of more than {MAX_DIGITS} digits")
@@ -60,6 +57,18 @@ def parse_amount(text: object) -> Decimal | None:
         value = text
     else:
         raise BadNumber("neither a string nor a whole number")
+    return _bounded(value)
+
+
+# The prices of a wallet are asked for again with each page of it; what is refused is never kept.
+@lru_cache(4096)
+def _parsed(stripped: str) -> Decimal:
+    if len(stripped) > 2 * MAX_DIGITS or not _NUMBER.fullmatch(stripped):
+        raise BadNumber("not a plain decimal number")
+    return _bounded(Decimal(stripped))
+
+
+def _bounded(value: Decimal) -> Decimal:
     if _written_digits(value) > MAX_DIGITS:
         raise BadNumber(f"a number of more than {MAX_DIGITS} digits")
     return value
@@ -102,20 +111,16 @@ def total(values: Iterable[Decimal]) -> Decimal:
     return result
 
 
-def derive_decimals(balance: str, raw: str) -> int | None:
+def derive_decimals(balance: Decimal | None, raw: Decimal | None) -> int | None:
     """The decimals of a token: how many places `raw` has to be shifted to read exactly as `balance`.
 
-    None where that cannot be told: either is absent, zero or no number, `raw` is no whole number, or the two
-    disagree in any digit, as a truncated balance does.
+    None where that cannot be told: either is unknown or zero, `raw` is no whole number, or the two disagree in any
+    digit, as a truncated balance does.
     """
-    try:
-        scaled, whole = parse_amount(balance), parse_amount(raw)
-    except BadNumber:
+    if not balance or not raw or _has_fraction(raw):
         return None
-    if not scaled or not whole or _has_fraction(whole):
-        return None
-    places = whole.adjusted() - scaled.adjusted()
-    if not 0 <= places <= MAX_DECIMALS or scale(whole, places) != scaled:
+    places = raw.adjusted() - balance.adjusted()
+    if not 0 <= places <= MAX_DECIMALS or scale(raw, places) != balance:
         return None
     return places
 

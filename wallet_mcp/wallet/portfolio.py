@@ -37,7 +37,7 @@ class Portfolio:
     `total_usd` is the sum of all priced holdings without a risk flag: those of at least the minimum value, all of
     which are in `listed`, and `below_minimum`. It is 0 where nothing counts, and None where what counts has no price:
     that is not worthless. `by_chain` holds its parts, None where nothing on the chain is priced. Unpriced and risk
-    holdings are in no total; `unclear` of the unpriced have a price, but no amount that could be read. `listed` is in
+    holdings are in no total; `unclear` of the unpriced have a price, but no amount that is certain. `listed` is in
     value order and ends with the unpriced and then the risk holdings, each where they were asked for.
     """
 
@@ -86,7 +86,8 @@ def worth(holding: Holding) -> Decimal:
 
 def value_order(holding: Holding) -> tuple[Decimal, str, str]:
     """Sort key: dearest first, then by chain and contract, so that an order is the same each time."""
-    return (-worth(holding), holding.chain, holding.contract)
+    # Unary minus would round to the 28 digits of Python's default context.
+    return (worth(holding).copy_negate(), holding.chain, holding.contract)
 
 
 def _group(holdings: Sequence[Holding]) -> Group:
@@ -100,11 +101,11 @@ def _sum(holdings: Sequence[Holding]) -> Decimal | None:
 
 
 def _dominant(priced: Sequence[Holding], total_usd: Decimal | None) -> Dominant | None:
-    if not priced or total_usd is None or worth(priced[0]) * 2 <= total_usd:
+    if not priced or total_usd is None:
         return None
-    first = priced[0]
+    first, value = priced[0], worth(priced[0])
+    rest = total([total_usd, value.copy_negate()])
     # A chain's own coin and the well-known tokens may well be most of a wallet.
-    if is_known(first.chain, first.contract):
+    if value <= rest or is_known(first.chain, first.contract):
         return None
-    value = worth(first)
-    return Dominant(first, value, total([total_usd, -value]))
+    return Dominant(first, value, rest)

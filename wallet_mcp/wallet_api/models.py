@@ -34,6 +34,10 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int) else value
 
 
+def _text_or_none(value: object) -> object:
+    return None if value is None else _text(value)
+
+
 def _flag(value: object) -> object:
     match value:
         case True | "true" | "True" | "1" | 1:
@@ -116,10 +120,13 @@ class WireChain(Wire):
 
 
 class WireToken(Wire):
-    """A token row of both balance endpoints (§3.2, §3.3). `balance` is scaled, `raw_balance` in base units."""
+    """A token row of both balance endpoints (§3.2, §3.3). `balance` is scaled, `raw_balance` in base units.
+
+    The contract of a chain's coin is `""`; one that is absent or null is None, for it may be that of any token.
+    """
 
     binance_chain_id: Text = ""
-    token_contract_address: Text = ""
+    token_contract_address: Annotated[str | None, BeforeValidator(_text_or_none)] = None
     address: Text = ""
     symbol: Text = ""
     balance: Text = ""

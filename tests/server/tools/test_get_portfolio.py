@@ -17,9 +17,10 @@ from tests.support.mcp import (
     Upstream,
     connect,
     custom_settings,
+    refusal,
     usable_settings,
 )
-from tests.support.portfolio import EVM, PATH, TOOL, ask, asset, held, priced, row_of, upstream, value
+from tests.support.portfolio import EVM, PATH, TOOL, USDT, ask, asset, held, priced, row_of, upstream, value
 from tests.support.tokens import compact
 from tests.support.truth import is_foreign
 from wallet_mcp.sandbox.app import Fault
@@ -195,7 +196,7 @@ async def test_a_balance_of_zero_beside_base_units_is_listed_without_a_worth(era
     odd = asset(1, balance="0", rawBalance="7")
     answer = await ask(era, {"1": [odd, asset(2)]})
     assert (answer["unpriced"], answer["total_value_usd"]) == ({"count": 1}, "2")
-    assert "Of the unpriced 1 have a price, but no readable amount" in answer.notes
+    assert "Of the unpriced 1 have a price, but no certain amount" in answer.notes
     (row,) = (await ask(era, {"1": [odd]}, token=f"0x{1:040x}"))["holdings"]
     assert (row["balance"], row["flags"], "value_usd" in row) == ("0", ["amounts_disagree"], False)
 
@@ -321,6 +322,74 @@ async def test_a_page_that_comes_twice_is_told_and_counted_once(era: Era) -> Non
         answer = await face.answer(TOOL, address=STRANGER, chains=["1"], limit=200)
         assert answer["incomplete_because"] == "the API repeated a page on Ethereum (1)"
         assert (answer["total_value_usd"], answer["at_least"], answer["holdings_count"]) == ("200", True, 100)
+
+
+async def test_a_page_that_is_refused_behind_a_full_one_leaves_a_total_of_at_least(era: Era) -> None:
+    page = [asset(number) for number in range(1, 101)]
+    api = Upstream(lambda request: [{"tokenAssets": page}] if request.url.params["page"] == "1" else refusal(40001))
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer(TOOL, address=STRANGER, chains=["1"], limit=100)
+        assert (answer["total_value_usd"], answer["at_least"], answer["holdings_count"]) == ("200", True, 100)
+        told = "the API refused a further page of Ethereum (1), so more may be held there"
+        assert answer["incomplete_because"] == told
+
+
+@pytest.mark.parametrize(("offset", "symbol", "flags"), [(0, "T1", ""), (1, "USDT", "lookalike"), (1, "T1", "")])
+async def test_the_dominant_token_is_warned_of_on_every_page(era: Era, offset: int, symbol: str, flags: str) -> None:
+    rows = [asset(1, symbol=symbol, tokenPrice="1000"), asset(2, tokenContractAddress=USDT, symbol="USDT")]
+    answer = await ask(era, {"1": rows}, offset=offset)
+    assert answer["dominant"]["symbol"] == symbol
+    assert CHAIN_TEXT_NOTICE in answer.notes
+    assert ("The token of more than half is flagged lookalike." in answer.notes) is bool(flags)
+
+
+async def test_a_chain_that_is_listed_twice_is_counted_once(era: Era) -> None:
+    listed = [{"binanceChainId": "56", "name": name, "shortName": name} for name in ("BSC", "BNB Smart Chain")]
+
+    def reply(request: httpx.Request) -> Made:
+        return [{"tokenAssets": [asset(1, "56")]}] if request.url.path.endswith(PATH) else listed
+
+    async with connect(era, settings=custom_settings(), transport=Upstream(reply)) as face:
+        answer = await face.answer(TOOL, address=STRANGER)
+        assert (answer["total_value_usd"], answer["by_chain"], answer["holdings_count"]) == ("2", {"56": "2"}, 1)
+
+
+async def test_amounts_of_the_wrong_decimals_are_worth_nothing_that_is_known(era: Era) -> None:
+    wrong = asset(1, tokenContractAddress=USDT, balance="12500250000", rawBalance="12500250000")
+    answer = await ask(era, {"1": [wrong, asset(2)]})
+    assert (answer["total_value_usd"], answer["unpriced"]) == ("2", {"count": 1})
+    assert "Of the unpriced 1 have a price, but no certain amount" in answer.notes
+    asked = await ask(era, {"1": [wrong]}, token="USDT")
+    (row,) = asked["holdings"]
+    assert (row["balance"], row["flags"], "value_usd" in row) == ("12500250000", ["decimals_disagree"], False)
+    assert "Tell neither as a fact." in asked.notes
+
+
+async def test_a_row_without_a_contract_does_not_take_the_place_of_the_coin(era: Era) -> None:
+    scam = asset(1, tokenContractAddress=None, symbol="SCAM", balance="1000000", rawBalance="")
+    coin = asset(2, tokenContractAddress="", symbol="ETH")
+    answer = await ask(era, {"1": [scam, coin, scam]})
+    rows = [(row["contract"], row["value_usd"], row.get("flags")) for row in answer["holdings"]]
+    assert rows == [("", "1000000", ["contract_missing"])] * 2 + [("native", "2", None)]
+    assert CHAIN_TEXT_NOTICE in answer.notes
+    alone = await ask(era, {"1": [scam, coin]})
+    assert (alone["dominant"]["contract"], alone["dominant"]["total_without_it_usd"]) == ("", "2")
+    assert "SCAM (1:contract missing)" in alone.text
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "unchecked"), [([None, None, True], 2), ([False, True, False], 0), ([False, None, None], 2)]
+)
+async def test_a_missing_verdict_on_risk_is_told(era: Era, verdicts: list[bool | None], unchecked: int) -> None:
+    rows = [asset(number, isRiskToken=verdict) for number, verdict in enumerate(verdicts, start=1)]
+    rows += [
+        asset(8, tokenContractAddress="", isRiskToken=None),
+        asset(9, balance="0", rawBalance="0", isRiskToken=None),
+    ]
+    answer = await ask(era, {"1": rows}, limit=1)
+    note = f"The API gave no risk verdict for {unchecked} of these tokens: unflagged there means not checked."
+    assert (note in answer.notes) is bool(unchecked)
+    assert ("no risk verdict" in answer.notes) is bool(unchecked)
 
 
 async def test_a_wallet_may_be_named_by_its_label(era: Era) -> None:

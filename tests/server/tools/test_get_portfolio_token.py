@@ -111,7 +111,8 @@ async def test_a_name_that_identifies_no_token_has_no_total(face: Face, token: s
 
 
 async def test_the_former_name_of_a_coin_means_the_coin(era: Era) -> None:
-    coin = asset(0, "137", tokenContractAddress="", symbol="POL", balance="5", rawBalance="5", tokenPrice="0.5")
+    worth = {"balance": "5", "rawBalance": "5" + "0" * 18, "tokenPrice": "0.5"}
+    coin = asset(0, "137", tokenContractAddress="", symbol="POL", **worth)
     fake = asset(1, "137", symbol="MATIC", balance="1000000", rawBalance="100000000")
     answer = await ask(era, {"137": [fake, coin]}, token="matic")
     assert [(row["contract"], row["value_usd"]) for row in answer["holdings"]] == [("native", "2.5")]

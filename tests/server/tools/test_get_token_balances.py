@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.support.mcp import COMMON, STRANGER, Era, Face, Upstream, connect, custom_settings
+from tests.support.mcp import COMMON, STRANGER, Era, Face, Made, Upstream, connect, custom_settings, refusal
 from tests.support.portfolio import token_row_of
 from tests.support.tokens import compact
 from wallet_mcp.sandbox.app import Fault
@@ -311,7 +313,7 @@ async def test_twenty_of_the_longest_rows_are_bounded(era: Era) -> None:
             "tokenPrice": "1" * 120,
             "isRiskToken": True,
         }
-        for number in range(20)
+        for number in range(1, 21)
     ]
     api = Upstream(lambda request: [{"tokenAssets": rows}])
     async with connect(era, settings=custom_settings(), transport=api) as face:
@@ -319,6 +321,100 @@ async def test_twenty_of_the_longest_rows_are_bounded(era: Era) -> None:
         answer = await face.answer(TOOL, address=STRANGER, tokens=asked)
         assert all(row["value_usd"] and row["flags"] for row in answer["tokens"])
         assert max(len(answer.text), len(compact(answer.structure))) < LONGEST_ASKED
+
+
+def named(number: int, symbol: str, **changes: Any) -> dict[str, Any]:
+    row = {"binanceChainId": "56", "tokenContractAddress": f"0x{number:040x}", "symbol": symbol, "balance": "1"}
+    return row | changes
+
+
+def wallet_of(pages: list[list[dict[str, Any]]], last: list[dict[str, Any]] | None = None) -> Upstream:
+    """An API on which the wallet has these pages, then the last one or a refusal; each token asked for is held."""
+
+    def reply(request: httpx.Request) -> Made:
+        if request.method == "POST":
+            asked = json.loads(request.content)["tokenContractAddresses"]
+            return [{"tokenAssets": [one | {"symbol": "X", "balance": "1"} for one in asked]}]
+        at = int(request.url.params["page"]) - 1
+        rows = pages[at] if at < len(pages) else last
+        return refusal(40001) if rows is None else [{"tokenAssets": rows}]
+
+    return Upstream(reply)
+
+
+FULL = [named(number, f"T{number}") for number in range(1, 101)]
+
+
+@pytest.mark.parametrize(
+    ("pages", "last", "symbol", "told"),
+    [
+        ([FULL], FULL, "NOPE", "NOPE is not well-known on BNB Chain, and the wallet was read only in part; give"),
+        ([FULL], FULL, "T7", f"was read only in part; seen so far: 56:0x{7:040x}; give chain:contract"),
+        ([FULL], None, "T7", f"was read only in part; seen so far: 56:0x{7:040x}; give chain:contract"),
+        ([[named(1, "A"), named(2, "a")]], [], "A", f"A means several tokens there; give one of 56:0x{1:040x}, "),
+        ([[named(1, "A", tokenContractAddress=None)]], [], "A", "neither well-known on BNB Chain nor in this wallet"),
+        # What does not exist there is not offered.
+        ([[]], [], "BTC", "give chain:contract, or 56:BTCB if that was meant"),
+        ([[]], [], "monad", "nor in this wallet; give chain:contract."),
+    ],
+)
+async def test_a_symbol_that_means_no_one_token_leads_on(
+    era: Era, pages: list[list[dict[str, Any]]], last: list[dict[str, Any]] | None, symbol: str, told: str
+) -> None:
+    async with connect(era, settings=custom_settings(), transport=wallet_of(pages, last)) as face:
+        failed = await face.failure(TOOL, address=STRANGER, tokens=[f"bsc:{symbol}"])
+        assert told in failed.text
+        assert not ("only in part" in failed.text and ("nor in" in failed.text or "means several" in failed.text))
+
+
+@pytest.mark.parametrize("asked", ["YFI.io", "YFI[.]io", "yfi.IO", "FOO|BAR", "FOO¦BAR"])
+async def test_a_symbol_is_found_as_it_is_and_as_it_is_shown(era: Era, asked: str) -> None:
+    api = wallet_of([[named(1, "YFI.io"), named(2, "FOO|BAR")]])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        (row,) = (await face.answer(TOOL, address=STRANGER, tokens=[f"bsc:{asked}"]))["tokens"]
+        assert row["contract"] == f"0x{1 if asked[0] in 'Yy' else 2:040x}"
+
+
+def upstream_of(rows: list[dict[str, Any]]) -> Upstream:
+    return Upstream(lambda request: [{"tokenAssets": rows}])
+
+
+async def test_a_row_without_a_contract_is_of_no_token_asked_about(era: Era) -> None:
+    scam: dict[str, Any] = {"tokenContractAddress": None, "symbol": "SCAM", "balance": "9"}
+    rows = [COIN | {"binanceChainId": "1"} | scam]
+    coin = COIN | {"binanceChainId": "1"}
+    for found, statuses in ((rows, ["not_reported"]), ([*rows, coin], ["held"])):
+        api = upstream_of(found)
+        async with connect(era, settings=custom_settings(), transport=api) as face:
+            answer = await face.answer(TOOL, address=STRANGER, tokens=["1:native"])
+            assert [row["status"] for row in answer["tokens"]] == statuses
+            assert answer["incomplete_because"].startswith("1 row of the API's answer could not be told")
+            assert all(row.get("balance") in (None, "3") for row in answer["tokens"])
+
+
+async def test_what_a_row_leaves_in_doubt_is_noted(era: Era) -> None:
+    row = {"binanceChainId": "1", "tokenContractAddress": USDT, "balance": "5", "rawBalance": "5", "tokenPrice": "1"}
+    api = Upstream(lambda request: [{"tokenAssets": [row]}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer(TOOL, address=STRANGER, tokens=[f"1:{USDT}"])
+        (told,) = answer["tokens"]
+        assert (told["balance"], told["raw_balance"], told["flags"]) == ("5", "5", ["decimals_disagree"])
+        assert "value_usd" not in told
+        assert "no risk verdict for 1 of these tokens" in answer.notes
+        assert "decimals_disagree: balance and raw balance contradict" in answer.notes
+
+
+WORDS = ["legal", "winner", "thank", "year", "wave", "sausage", "worth", "useful", "oval", "unit", "gate", "yellow"]
+BASE64_KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+@pytest.mark.parametrize("tokens", [WORDS, [f"eth:{BASE64_KEY}"], [BASE64_KEY]], ids=["words", "key", "bare key"])
+async def test_a_secret_in_the_place_of_tokens_is_refused_without_a_word_of_it(face: Face, tokens: list[str]) -> None:
+    failed = await face.failure(TOOL, address=face.wallets["rich"], tokens=tokens)
+    shown = failed.text + json.dumps(failed.meta)
+    assert not [part for token in tokens for part in (token, token[4:16]) if len(part) > 3 and part in shown]
+    assert not face.sent("token-balances-by-address")
+    assert "seed phrase" in failed.text or tokens is not WORDS
 
 
 async def test_the_name_of_a_token_leads_to_its_symbol(face: Face) -> None:

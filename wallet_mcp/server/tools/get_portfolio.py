@@ -24,7 +24,7 @@ from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.length import LONGEST, LONGEST_ASKED, fitted
 from wallet_mcp.server.output import NextCall, Part, WalletOutput, listed
 from wallet_mcp.server.resolve import find_wallet, wallet_chains
-from wallet_mcp.server.rows import VALUE_USD, symbols_shown
+from wallet_mcp.server.rows import VALUE_USD, note_doubts, symbols_shown
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.token_filter import (
     TOKEN_RULE,
@@ -40,7 +40,7 @@ from wallet_mcp.wallet.assets import symbol_of
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.holdings import Holding
 from wallet_mcp.wallet.money import plain
-from wallet_mcp.wallet.portfolio import Group, Portfolio, portfolio_of
+from wallet_mcp.wallet.portfolio import Dominant, Group, Portfolio, portfolio_of
 
 NAME = "wallet_get_portfolio"
 
@@ -149,7 +149,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         include_risk=arguments.include_risk_tokens or token is not None,
         include_unpriced=token is not None,
     )
-    partial = bool(collected.failures or collected.capped or collected.repeated)
+    partial = collected.is_partial
     if token is not None:
         note_findings(context, token, found, portfolio, read, partial)
     total_usd = portfolio.total_usd
@@ -160,11 +160,17 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         context.note(f"Nothing found has {lacking}: what it is worth is unknown, which is not 0.")
     if portfolio.unclear:
         context.note(
-            f"Of the unpriced {portfolio.unclear} have a price, but no readable amount: see wallet_list_balances."
+            f"Of the unpriced {portfolio.unclear} have a price, but no certain amount: see wallet_list_balances."
         )
     page = portfolio.listed[arguments.offset : arguments.offset + arguments.limit]
     rows = [HoldingRow.model_validate(_holding_fields(holding, by_id[holding.chain])) for holding in page]
-    context.note_symbols(symbols_shown(page))
+    note_doubts(context, holdings, page)
+    dominant = portfolio.dominant if token is None else None
+    told = [*page, dominant.holding] if dominant is not None else page
+    context.note_symbols(symbols_shown(told))
+    if dominant is not None and dominant.holding.flags and dominant.holding not in page:
+        context.note(f"The token of more than half is flagged {listed(dominant.holding.flags)}.")
+    context.note_chains(by_id[chain] for chain in (*collected.failures, *collected.incomplete))
     held_on = {holding.chain for holding in holdings if not holding.is_nothing}
     lists = {
         "nothing_priced_on": [chain for chain, value in portfolio.by_chain if value is None],
@@ -188,8 +194,8 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         fields["offset"] = arguments.offset
     if portfolio.below_minimum.count:
         fields["below_minimum"] = SmallRow.model_validate(_group(portfolio.below_minimum))
-    if portfolio.dominant is not None and token is None:
-        fields["dominant"] = _dominant(portfolio)
+    if dominant is not None:
+        fields["dominant"] = _dominant(dominant)
     count = len(portfolio.listed)
 
     def answer(shown: int) -> Output:
@@ -243,9 +249,7 @@ def _group(group: Group) -> dict[str, object]:
     return {"count": group.count} | ({} if group.value_usd is None else {"value_usd": plain(group.value_usd)})
 
 
-def _dominant(portfolio: Portfolio) -> DominantRow:
-    dominant = portfolio.dominant
-    assert dominant is not None
+def _dominant(dominant: Dominant) -> DominantRow:
     return DominantRow(
         chain=dominant.holding.chain,
         contract=dominant.holding.contract,
@@ -269,6 +273,10 @@ def _reasons(collected: Collected, by_id: Mapping[str, Chain]) -> list[str]:
         for chain, error in collected.failures.items()
     ]
     reasons += [f"the API repeated a page on {by_id[chain].name} ({chain})" for chain in collected.repeated]
+    reasons += [
+        f"the API refused a further page of {by_id[chain].name} ({chain}), so more may be held there"
+        for chain in collected.refused
+    ]
     if collected.capped:
         names = listed([f"{by_id[chain].name} ({chain})" for chain in collected.capped])
         reasons.append(f"more of {names} was not read ({collected.pages} pages were, at most {MAX_PAGES} a call)")
@@ -306,8 +314,9 @@ def render(output: Output) -> list[str]:
     lines = [f"{what}: total value {total}.", _by_chain_text(output)]
     if output.dominant is not MISSING:
         row = output.dominant
+        contract = row.contract or "contract missing"
         lines.append(
-            f"More than half of it is an unknown token: {row.symbol} ({row.chain}:{row.contract}), "
+            f"More than half of it is an unknown token: {row.symbol} ({row.chain}:{contract}), "
             f"{row.value_usd} USD; without it the total is {row.total_without_it_usd} USD."
         )
     offset = 0 if output.offset is MISSING else output.offset

@@ -13,7 +13,14 @@ from wallet_mcp.server.collect import collect_holdings
 from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.output import WalletOutput
 from wallet_mcp.server.problems import ArgumentProblem
-from wallet_mcp.server.resolve import check_family, find_chain, find_contract, find_wallet, is_symbol
+from wallet_mcp.server.resolve import (
+    check_family,
+    find_chain,
+    find_contract,
+    find_wallet,
+    is_symbol,
+    refuse_secret_in_parts,
+)
 from wallet_mcp.server.rows import (
     COLUMNS,
     TokenRow,
@@ -21,13 +28,15 @@ from wallet_mcp.server.rows import (
     holding_of,
     note_claims,
     note_coin_twice,
+    note_doubts,
     symbols_shown,
     token_fields,
+    with_one_coin,
 )
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.wallet.addresses import Address
-from wallet_mcp.wallet.assets import asset_on, symbol_of
+from wallet_mcp.wallet.assets import asset_named, asset_on, symbol_of
 from wallet_mcp.wallet.chain_text import SYMBOL_LIMIT, clean
 from wallet_mcp.wallet.chains import NATIVE, Chain
 from wallet_mcp.wallet.holdings import Holding
@@ -88,7 +97,7 @@ class _Found:
     """What the answer holds, by chain and contract.
 
     `answered`: the chains of which all was told, so that a coin that is missing is zero. `dropped`: how many rows
-    are of no chain that can be told.
+    are of no chain or of no contract that can be told.
     """
 
     holdings: Mapping[tuple[str, str], Holding]
@@ -100,6 +109,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     """A row for each token, held or not. Raises `ApiError`, `ArgumentProblem`."""
     api = context.api
     address = find_wallet(context, arguments.address)
+    refuse_secret_in_parts(arguments.tokens, "tokens")
     asked = [await _asked(context, address, text, f"tokens[{index}]") for index, text in enumerate(arguments.tokens)]
     wanted = {(one.chain.id, one.contract): one.chain for one in asked}
     answer = await api.token_balances(
@@ -110,6 +120,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     context.provenance.take(answer)
     found = _found(context, answer.data, wanted)
     note_claims(context, found.holdings.values())
+    note_doubts(context, found.holdings.values(), found.holdings.values())
     context.note_symbols(symbols_shown(found.holdings.values()))
     rows = [_row(one, found) for one in asked]
     if any(row.status == "not_reported" and row.flags is not MISSING for row in rows):
@@ -117,7 +128,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     left_out = ""
     if found.dropped:
         some = f"{found.dropped} row{'s' * (found.dropped > 1)}"
-        left_out = f"{some} of the API's answer could not be told to be of a chain asked about"
+        left_out = f"{some} of the API's answer could not be told to be of a chain and token asked about"
     return Output(
         address=address.text,
         tokens=rows,
@@ -141,9 +152,11 @@ def _found(
     for chain, rows in by_chain.items():
         found = [holding_of(row, chain) for row in rows]
         note_coin_twice(context, chain, coin_spellings(rows, found))
-        # Of a coin that comes twice the first counts, as in every tool.
-        for holding in found:
-            holdings.setdefault((chain.id, holding.contract), holding)
+        dropped += sum(not holding.contract for holding in found)
+        # Of a coin that comes twice one counts, the same in every tool.
+        for holding in with_one_coin(found):
+            if holding.contract:
+                holdings.setdefault((chain.id, holding.contract), holding)
     chains = {chain.id for chain in wanted.values()}
     # A chain without an entry was not looked at (contract §3.3), and an empty entry does not tell whose it is.
     answered = chains if len(entries) >= len(chains) else {chain.id for chain in by_chain}
@@ -157,8 +170,10 @@ def _chain_of(row: WireToken, wanted: Mapping[tuple[str, str], Chain]) -> Chain 
     if named:
         return chains.get(named)
     if len(chains) > 1:
-        contract = row.token_contract_address
-        chains = {chain.id: chain for key, chain in wanted.items() if key == (chain.id, asset_on(chain.id, contract))}
+        contract, symbol = row.token_contract_address, row.symbol
+        chains = {
+            one.id: one for key, one in wanted.items() if key == (one.id, asset_named(one.id, contract, symbol))
+        }
     return next(iter(chains.values())) if len(chains) == 1 else None
 
 
@@ -187,26 +202,35 @@ async def _by_symbol(context: ToolContext, address: Address, chain: Chain, symbo
         known.append(NATIVE)
     if len(known) == 1:
         return known[0]
-    candidates = known
+    # As a row shows it, for from there it was copied.
+    shown_symbol = clean(symbol, SYMBOL_LIMIT).text
+    candidates, is_partial = known, False
     if not known:
         collected = await collect_holdings(context, address, [chain])
-        candidates = [
-            holding.contract for holding in collected.holdings if holding.symbol.casefold() == symbol.casefold()
-        ]
-        if len(candidates) == 1 and not (collected.capped or collected.repeated):
+        carrying = [one for one in collected.holdings if one.symbol.casefold() == shown_symbol.casefold()]
+        candidates, is_partial = [one.contract for one in carrying if one.contract], collected.is_partial
+        if len(candidates) == 1 and not is_partial:
             context.note(
-                f"{clean(symbol, SYMBOL_LIMIT).text} is no well-known token on {chain.name}; {candidates[0]} is the "
-                "only one in this wallet that carries the symbol."
+                f"{shown_symbol} is no well-known token on {chain.name}; {candidates[0]} is the only one in this "
+                "wallet that carries the symbol."
             )
             return candidates[0]
-    shown_symbol = clean(symbol, SYMBOL_LIMIT).text
-    if not candidates:
-        meant = " or ".join(f"{chain.id}:{name}" for name in symbols_of_name(symbol))
-        instead = f"chain:contract, or {meant} if that was meant" if meant else "chain:contract"
-        rule = f"{shown_symbol} is neither well-known on {chain.name} nor in this wallet; give {instead}"
-        raise ArgumentProblem(field, rule, shown_symbol)
     listing = ", ".join(f"{chain.id}:{contract}" for contract in candidates[:_CANDIDATES])
-    raise ArgumentProblem(field, f"{shown_symbol} means several tokens there; give one of {listing}", shown_symbol)
+    meant = " or ".join(f"{chain.id}:{name}" for name in symbols_of_name(symbol) if _is_well_known(chain, name))
+    instead = f"chain:contract, or {meant} if that was meant" if meant else "chain:contract"
+    if is_partial:
+        seen = f"; seen so far: {listing}" if listing else ""
+        rule = f"{shown_symbol} is not well-known on {chain.name}, and the wallet was read only in part{seen}"
+        rule = f"{rule}; give {instead}"
+    elif listing:
+        rule = f"{shown_symbol} means several tokens there; give one of {listing}"
+    else:
+        rule = f"{shown_symbol} is neither well-known on {chain.name} nor in this wallet; give {instead}"
+    raise ArgumentProblem(field, rule, shown_symbol)
+
+
+def _is_well_known(chain: Chain, symbol: str) -> bool:
+    return bool(tokens_by_symbol(chain.id, symbol)) or is_coin_symbol(chain, symbol)
 
 
 def _row(asked: _Asked, found: _Found) -> AskedRow:

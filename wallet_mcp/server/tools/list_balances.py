@@ -19,12 +19,13 @@ from wallet_mcp.server.rows import (
     holding_of,
     note_claims,
     note_coin_twice,
+    note_doubts,
     symbols_shown,
     token_fields,
+    with_one_coin,
 )
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.tool import Tool
-from wallet_mcp.wallet.chains import NATIVE
 from wallet_mcp.wallet.holdings import visible
 
 NAME = "wallet_list_balances"
@@ -73,11 +74,13 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     rows = answer.data.token_assets
     holdings = [holding_of(row, chain) for row in rows]
     note_coin_twice(context, chain, coin_spellings(rows, holdings))
-    coins = [at for at, holding in enumerate(holdings) if holding.contract == NATIVE]
+    one_coin = with_one_coin(holdings)
     risky = arguments.include_risk_tokens
-    shown, _ = visible(holdings, include_risk=risky)
+    shown, _ = visible(one_coin, include_risk=risky)
     note_claims(context, shown)
+    note_doubts(context, shown, shown)
     context.note_symbols(symbols_shown(shown))
+    context.note_chains([chain])
     # Upstream tells neither a total nor whether there is more: a full page may or may not be the last (§3.2).
     given = page_size_of(answer.data, arguments.page_size)
     full = len(rows) >= given
@@ -92,8 +95,8 @@ async def run(context: ToolContext, arguments: Input) -> Output:
             reason = f"the rows are too long for {arguments.page_size} in one answer, so pages are of {page_size}"
         elif full:
             reason = f"page {page} is full, so there may be more"
-        kept = [holding for at, holding in enumerate(holdings[:page_size]) if at not in coins[1:]]
-        shown, hidden = visible(kept, include_risk=risky)
+        kept = {id(holding) for holding in holdings[:page_size]}
+        shown, hidden = visible([one for one in one_coin if id(one) in kept], include_risk=risky)
         following = {"address": address.text, "chain": chain.id, "page": page + 1}
         options = {"page_size": page_size, "include_risk_tokens": risky}
         next_call = NextCall(tool=NAME, arguments=following | options) if reason else None

@@ -15,6 +15,8 @@ from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.wallet.chains import Chain
 
+NAME = "wallet_list_chains"
+
 
 class Input(ToolInput):
     """Which chain to look up."""
@@ -46,6 +48,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     served = await listed_chains(context)
     if arguments.chain is not None:
         served = (find_chain_in(served, arguments.chain, "chain"),)
+    context.note_chains(served)
     return Output(chains=[_row(chain) for chain in served], **context.common())
 
 
@@ -66,7 +69,7 @@ def render(output: Output) -> list[str]:
 
 
 TOOL = Tool(
-    name="wallet_list_chains",
+    name=NAME,
     title="List supported chains",
     description=(
         "List the chains that wallet balances and history can be asked for, with the ids the other tools take. "
