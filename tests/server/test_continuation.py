@@ -82,7 +82,7 @@ def test_a_cursor_belongs_to_its_question_and_to_no_other() -> None:
         with pytest.raises(ArgumentProblem) as caught:
             other.position(cursor, CALL)
         assert (caught.value.field, caught.value.value) == ("cursor", cursor)
-        assert "this one is of another question. Leave it out to start anew" in caught.value.rule
+        assert "this one is damaged, or of another question. Leave it out to start anew" in caught.value.rule
         assert caught.value.corrected == {"address": "0xa", "begin": "7d"}
 
 

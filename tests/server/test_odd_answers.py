@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.support.mcp import STRANGER, UNKNOWN_HASH, Era, Upstream, connect, custom_settings, refusal
+from wallet_mcp.wallet.labels import parse_labels
 
 pytestmark = pytest.mark.anyio
 
@@ -98,3 +101,131 @@ async def test_what_follows_a_list_is_told_while_a_chain_is_missing(era: Era) ->
         answer = await face.answer("wallet_get_portfolio", address=STRANGER, chains=["1", "56"])
         assert answer["next"]["arguments"]["chains"] == ["56"]
         assert "10 more holdings follow (this call with offset 20)" in answer["incomplete_because"]
+
+
+def transfer(tx: str, at: int, sender: str, receiver: str, amount: str, **changes: Any) -> dict[str, Any]:
+    """A history row of USDT; `at` in seconds."""
+    return {
+        "binanceChainId": "1",
+        "txHash": tx,
+        "itype": "2",
+        "txTime": str(1_795_000_000_000 + at * 1000),
+        "from": [{"address": sender}],
+        "to": [{"address": receiver}],
+        "tokenContractAddress": USDT,
+        "amount": amount,
+        "symbol": "USDT",
+        "txStatus": "success",
+    } | changes
+
+
+REAL, FORGED = "0xabc" + "1" * 34 + "def", "0xabc" + "2" * 34 + "def"
+
+
+@pytest.mark.parametrize("arguments", [{"limit": 1}, {"limit": 2}, {"limit": 1, "direction": "in"}])
+async def test_poison_is_known_by_what_stands_behind_the_page(era: Era, arguments: dict[str, Any]) -> None:
+    rows = [
+        transfer("0xd", 2, FORGED, STRANGER, "0.00001"),
+        transfer("0xc", 1, STRANGER, REAL, "100.5"),
+        transfer("0xb", 0, A, STRANGER, "3"),
+    ]
+    api = Upstream(lambda request: [{"cursor": "", "transactionList": rows}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer("wallet_list_transactions", {"address": STRANGER, "chains": ["1"]} | arguments)
+        assert answer["transactions"][0]["flags"] == ["suspected_poisoning"]
+        assert all("flags" not in found for found in answer["transactions"][1:])
+
+
+class Hanging(Upstream):
+    """An API that never answers for one of its chains."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if "56" in request.url.params.get("chains", "").split(","):
+            await asyncio.sleep(3_600)
+        return await super().handle_async_request(request)
+
+
+async def test_a_request_for_all_chains_that_hangs_leaves_time_for_each(era: Era) -> None:
+    rows = [transfer("0xa", 0, A, STRANGER, "1.5")]
+    api = Hanging(lambda request: [{"cursor": "", "transactionList": rows}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer("wallet_list_transactions", address=STRANGER, chains=["1", "56"])
+        assert [found["hash"] for found in answer["transactions"]] == ["0xa"]
+        assert answer["next"]["arguments"]["chains"] == ["56"]
+
+
+async def test_a_counterparty_of_another_kind_of_address_is_refused_unasked(era: Era) -> None:
+    settings = custom_settings(wallets=parse_labels("sol=vines1vzrYbzLMRdu58ou5XTby4qAqVRLmqo36NKPTg"))
+    api = Upstream(lambda request: [])
+    async with connect(era, settings=settings, transport=api) as face:
+        for counterparty in ("vines1vzrYbzLMRdu58ou5XTby4qAqVRLmqo36NKPTg", "sol"):
+            failed = await face.failure(
+                "wallet_list_transactions", address=STRANGER, chains=["1"], counterparty=counterparty
+            )
+            assert failed.meta["field"] == "counterparty"
+            assert "never deal with each other" in failed.text
+        assert api.requests == []
+
+
+async def test_undecided_shares_of_two_fields_have_no_common_net(era: Era) -> None:
+    entry = {
+        "chainIndex": "1",
+        "txhash": UNKNOWN_HASH,
+        "txStatus": "success",
+        "symbol": "ETH",
+        "fromDetails": [{"address": STRANGER}],
+        "toDetails": [{"address": A, "amount": "3"}],
+        "internalTransactionDetails": [
+            {"from": A, "to": STRANGER, "amount": "1000"},
+            {"from": A, "to": STRANGER, "amount": "2000"},
+        ],
+    }
+    async with connect(era, settings=custom_settings(), transport=Upstream(lambda request: [entry])) as face:
+        answer = await face.answer("wallet_get_transaction", tx_hash=UNKNOWN_HASH, chain="1")
+        own = [row["amount_raw"] for row in answer["net"] if row["party"] == STRANGER]
+        assert own == ["-3", "3000"]
+
+
+@pytest.mark.parametrize(("amount", "told"), [("-5", None), ("-0.5", None), ("5.5", "5.5")])
+async def test_a_negative_amount_is_none(era: Era, amount: str, told: str | None) -> None:
+    moved = {"from": A, "to": STRANGER, "tokenContractAddress": USDT, "symbol": "USDT", "amount": amount}
+    entry = {"chainIndex": "1", "txhash": UNKNOWN_HASH, "txStatus": "success", "tokenTransferDetails": [moved]}
+    entry |= {"txFee": "750000000000000"}
+    async with connect(era, settings=custom_settings(), transport=Upstream(lambda request: [entry])) as face:
+        answer = await face.answer("wallet_get_transaction", tx_hash=UNKNOWN_HASH, chain="1")
+        assert answer["movements"][0].get("amount") == told
+        assert ("without a readable amount: 1." in answer.notes) is (told is None)
+        assert "fee" not in answer, "nobody pays more coins than there are"
+
+
+async def test_a_span_of_more_than_can_be_read_tells_a_shorter_one(era: Era) -> None:
+    rows = [transfer(f"0x{number}", -number, A, STRANGER, "1.5") for number in range(1, 700)]
+
+    def reply(request: httpx.Request) -> list[dict[str, Any]]:
+        query = request.url.params
+        start, begin = int(query.get("cursor", "0")), int(query["begin"])
+        found = [one for one in rows if int(one["txTime"]) >= begin]
+        following = str(start + 10) if start + 10 < len(found) else ""
+        return [{"cursor": following, "transactionList": found[start : start + 10]}]
+
+    async with connect(era, settings=custom_settings(), transport=Upstream(reply)) as face:
+        question = {"address": STRANGER, "chains": ["1"], "limit": 1, "begin": "60d"}
+        answer = await face.answer("wallet_list_transactions", question)
+        assert "at least 398 more of this span follow" in answer["incomplete_because"]
+        told = re.search(r"For totals ask for shorter ones, such as begin=(\S+)\.", answer.notes)
+        assert told is not None and "totals" not in answer
+        shorter = await face.answer("wallet_list_transactions", question | {"begin": told[1]})
+        assert shorter["totals"][0]["in"] == "598.5"
+
+
+async def test_a_net_is_exact_however_long_its_amounts_are(era: Era) -> None:
+    long = "1" + "0" * 40 + ".000000000000000001"
+    moved = [
+        {"from": STRANGER, "to": A, "tokenContractAddress": USDT, "symbol": "USDT", "amount": amount}
+        for amount in (long, "2.5")
+    ]
+    entry = {"chainIndex": "1", "txhash": UNKNOWN_HASH, "txStatus": "success", "tokenTransferDetails": moved}
+    async with connect(era, settings=custom_settings(), transport=Upstream(lambda request: [entry])) as face:
+        answer = await face.answer("wallet_get_transaction", tx_hash=UNKNOWN_HASH, chain="1")
+        total = "1" + "0" * 39 + "2.500000000000000001"
+        assert [row["amount"] for row in answer["net"]] == [f"-{total}", total]

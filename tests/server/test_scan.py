@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from tests.support.mcp import STRANGER, Made, Upstream, custom_settings, refusal, wall_clock
 from tests.support.virtual_time import VirtualTimeLoop
-from wallet_mcp.server import scan as scanning
+from wallet_mcp.server import history_stream
 from wallet_mcp.server.context import Services, ToolContext
 from wallet_mcp.server.guidance import CallContext
+from wallet_mcp.server.history_stream import PARTIAL, Question, next_cursor
 from wallet_mcp.server.output import Provenance
-from wallet_mcp.server.scan import Question, Scan, next_cursor, scan_history
+from wallet_mcp.server.scan import Scan, scan_history
 from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
 from wallet_mcp.wallet.cursor import Position
 from wallet_mcp.wallet.history import UNTIMED_MS, Transaction
@@ -144,9 +145,61 @@ def test_the_page_is_large_enough_for_rows_that_belong_together() -> None:
 
 
 def test_rows_of_one_hash_that_straddle_a_page_stay_one_transaction() -> None:
-    history = History({"1": [row("b", 20), row("a", 10), row("a", 10), row("a", 10)]}, size=2)
+    history = History({"1": [row("b", 20), *(row("a", 10, amount=str(amount)) for amount in (1, 2, 3))]}, size=2)
     scan = run(history, ["1"], 10)
     assert [(found.hash, len(found.movements)) for found in scan.transactions] == [("b", 1), ("a", 3)]
+
+
+@pytest.mark.parametrize(("size", "step", "repeated"), [(2, 1, True), (3, 2, True), (3, 1, True), (2, 2, False)])
+def test_rows_that_pages_share_are_counted_once_and_told(size: int, step: int, repeated: bool) -> None:
+    rows = [row(tx, at) for tx, at in (("d", 40), ("c", 30), ("b", 20), ("a", 10))]
+
+    def reply(request: httpx.Request) -> Made:
+        start = int(request.url.params.get("cursor", "0"))
+        following = str(start + step) if start + size < len(rows) else ""
+        return [{"cursor": following, "transactionList": rows[start : start + size]}]
+
+    scan = run(reply, ["1"], 10, to_end=True)
+    assert [(found.hash, len(found.movements)) for found in scan.transactions] == [(tx, 1) for tx in "dcba"]
+    assert (scan.repeated, scan.finished) == (["1"] * repeated, True)
+
+
+def test_a_transaction_of_more_rows_than_can_be_read_hides_nothing_else() -> None:
+    spam = [row("s", 20, amount=str(number)) for number in range(60)]
+    rows = {"1": [row("c", 30), *spam, row("z", 20), row("a", 10)], "56": [row("b", 15, "56")]}
+    history = History(rows, size=4)
+    found: list[tuple[str, bool]] = []
+    given_up: list[dict[str, int]] = []
+    with patch.object(history_stream, "MAX_REQUESTS", 6), closing(Scanner(history)) as scanner:
+        after: Position | None = None
+        for _ in range(5):
+            scan = scanner.scan(["1", "56"], 2, after=after)
+            found += [(one.hash, PARTIAL in one.flags) for one in scan.transactions]
+            given_up += [scan.given_up] if scan.given_up else []
+            assert scan.finished or scan.consumed != after, "each call goes on"
+            if scan.finished:
+                break
+            after = scan.consumed
+    assert found == [("c", False), ("s", True), ("b", False), ("a", False)]
+    assert given_up == [{"1": BASE_MS + 20}]
+
+
+@pytest.mark.parametrize("code", [50000, 40411])
+def test_chains_are_asked_one_by_one_where_one_of_them_spoils_the_request_for_all(code: int) -> None:
+    rows = {"1": [row("a", 10)], "56": [row("b", 20, "56")]}
+
+    def reply(request: httpx.Request) -> Made:
+        asked.append(request.url.params["chains"])
+        return refusal(code) if "56" in asked[-1].split(",") else History(rows)(request)
+
+    asked: list[str] = []
+    with closing(Scanner(reply)) as scanner:
+        scan = scanner.scan(["1", "56"], 5)
+        assert (hashes(scan), list(scan.failures)) == (["a"], ["56"])
+        assert asked[0] == "1,56"
+        asked.clear()
+        scanner.scan(["1", "56"], 6)
+        assert "1,56" not in asked
 
 
 def test_chains_are_merged_by_time() -> None:
@@ -310,11 +363,11 @@ def test_a_search_that_ends_early_goes_on_where_it_ended() -> None:
 
 def test_chains_that_were_never_asked_for_want_of_time_are_failures() -> None:
     history = History({"1": [row("a", 10)], "8453": [row("b", 20, "8453")]}, joint=False)
-    with patch.object(scanning, "MAX_REQUESTS", 3):
+    with patch.object(history_stream, "MAX_REQUESTS", 3):
         scan = run(history, ["1", "56", "8453"], 5)
     assert [error.code for error in scan.failures.values()] == ["timeout"]
     assert len(scan.failures) == 1
-    with patch.object(scanning, "MAX_REQUESTS", 0), pytest.raises(ApiError):
+    with patch.object(history_stream, "MAX_REQUESTS", 0), pytest.raises(ApiError):
         run(History({"1": [row("a", 10)]}), ["1"], 5)
 
 
@@ -350,12 +403,12 @@ def test_one_request_begins_all_chains_and_what_is_refused_is_not_asked_again_at
 
 def test_the_first_request_for_all_counts_against_the_budget() -> None:
     history = History({"1": [row("b", 20), row("a", 10)], "56": []}, size=1)
-    with patch.object(scanning, "MAX_REQUESTS", 1):
+    with patch.object(history_stream, "MAX_REQUESTS", 1):
         scan = run(history, ["1", "56"], 5)
     assert len(history.asked) == 1
     assert scan.out_of_time
     assert not scan.failures
-    with patch.object(scanning, "MAX_REQUESTS", 0), pytest.raises(ApiError) as caught:
+    with patch.object(history_stream, "MAX_REQUESTS", 0), pytest.raises(ApiError) as caught:
         run(history, ["1", "56"], 5)
     assert caught.value.code == "timeout"
     assert len(history.asked) == 1
@@ -373,9 +426,10 @@ def histories(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
     for chain in draw(st.sampled_from([["1"], ["1", "56"], ["1", "56", "8453"]])):
         times = draw(st.lists(st.integers(0, 12), max_size=12))
         moves = [
-            (-at, draw(st.integers(0, 99)), row(f"{chain} {number}", at, chain))
+            # Two transfers of one transaction that are alike could be one that came twice.
+            (-at, draw(st.integers(0, 99)), row(f"{chain} {number}", at, chain, amount=str(amount)))
             for number, at in enumerate(times)
-            for _ in range(draw(st.integers(1, 3)))
+            for amount in range(1, draw(st.integers(2, 4)))
         ]
         rows[chain] = [made for _, _, made in sorted(moves, key=lambda move: move[:2])]
     return rows
@@ -396,7 +450,7 @@ def test_whatever_fails_each_transaction_is_listed_once_and_whole(
     todo: list[tuple[list[str], Position | None]] = [(list(rows), None)]
     found: dict[str, int] = {}
     history = History(rows, size=size, failing=failing, joint=joint)
-    with patch.object(scanning, "MAX_REQUESTS", requests), closing(Scanner(history)) as scanner:
+    with patch.object(history_stream, "MAX_REQUESTS", requests), closing(Scanner(history)) as scanner:
         for _ in range(500):
             if not todo:
                 break

@@ -113,7 +113,9 @@ LATE: Position = (-(NOW_MS - 5), DIGEST)
         # Down to what was looked at, where the end was not reached.
         (Span(NOW_MS - 9, None, NOW_MS), Scan(consumed=LATE), None, None, (NOW_MS - 5, NOW_MS)),
         (Span(NOW_MS - 9, None, NOW_MS), Scan(consumed=LATE, finished=True), None, None, (NOW_MS - 9, NOW_MS)),
-        (Span(NOW_MS - 9, None, NOW_MS), Scan(), None, None, (NOW_MS - 9, NOW_MS)),
+        # Nowhere, where nothing older than the newest could be told.
+        (Span(NOW_MS - 9, None, NOW_MS), Scan(), None, None, (NOW_MS, NOW_MS)),
+        (Span(NOW_MS - 9, None, NOW_MS), Scan(), LATE, None, (NOW_MS - 5, NOW_MS - 5)),
         # From where an earlier page ended.
         (Span(NOW_MS - 9, None, NOW_MS), Scan(finished=True), LATE, None, (NOW_MS - 9, NOW_MS - 5)),
         # Up to when the answer was given.

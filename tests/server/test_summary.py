@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import MISSING
 
 from wallet_mcp.server.context import Services, ToolContext
 from wallet_mcp.server.guidance import CallContext
 from wallet_mcp.server.output import Provenance
-from wallet_mcp.server.summary import MAX_TOTALS, coins_of, fee_rows, totals_over
+from wallet_mcp.server.summary import MAX_TOTALS, coins_of, fee_rows, totals_over, unclear_fees_note
 from wallet_mcp.server.text import compact
 from wallet_mcp.settings import Settings
 from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
@@ -104,9 +105,9 @@ def test_what_cannot_be_summed_is_counted(movement: Movement, status: str, count
     told = totals_over(context(), found, BY_ID, lambda _, moved: moved.contract == USDT)
     assert told.unsummed == count
     assert [row.in_ for row in told.rows] == ["2.000005" if (movement.amount, status) == ("5", "success") else "2"]
-    assert list(told.notes()) == ["1 movement without a readable amount or status is in no total."] * count
+    assert list(told.notes()) == ["1 movement without a clear amount or status is in no total."] * count
     both = totals_over(context(), found + found[:1], BY_ID, lambda _, moved: moved.contract == USDT)
-    assert list(both.notes()) == ["2 movements without a readable amount or status are in no total."] * count
+    assert list(both.notes()) == ["2 movements without a clear amount or status are in no total."] * count
 
 
 def test_of_many_totals_the_known_are_listed_and_the_others_counted() -> None:
@@ -156,20 +157,33 @@ def test_undecided_amounts_are_summed_as_such_with_what_they_may_be() -> None:
     ]
 
 
-def test_a_sum_with_a_fraction_cannot_be_of_base_units() -> None:
+def test_amounts_of_a_field_that_proves_both_units_are_in_no_sum() -> None:
     asked = context("auto")
-    # Proofs of both readings: the field stays undecided.
     asked.services.units.learn(
         "transactions.amount", [AmountSample("0.5", "1"), AmountSample("9" * 30, "1", native=True)]
     )
-    (row,) = totals_over(asked, [transaction(move("in", "0.5"))], BY_ID).rows
-    assert row.model_dump() == {
-        "chain": "1",
-        "contract": USDT,
-        "symbol": "USDT",
-        "in_raw": "0.5",
-        "unit": "undecided",
-    }
+    told = totals_over(asked, [transaction(move("in", "0.5"), move("in", "0"))], BY_ID)
+    assert (told.rows, told.unsummed) == ((), 1)
+    share = replace(move("in", "5"), amount_field="to.amount")
+    (row,) = totals_over(asked, [transaction(share, move("in", "0.5"))], BY_ID).rows
+    assert (row.in_raw, row.in_if_base_units) == ("5", "0.000005")
+
+
+def test_undecided_amounts_of_two_fields_are_never_added() -> None:
+    share = replace(move("in", "2"), amount_field="to.amount")
+    rows = totals_over(context("auto"), [transaction(move("in", "1500000"), share, move("out", "1"))], BY_ID).rows
+    assert [(row.unit, row.in_raw, row.in_if_base_units, row.out_raw) for row in rows] == [
+        ("undecided", "1500000", "1.5", "1"),
+        ("undecided", "2", "0.000002", MISSING),
+    ]
+    (one,) = totals_over(context("base"), [transaction(move("in", "1500000"), share)], BY_ID).rows
+    assert one.in_ == "1.500002", "a unit that is known is that of both"
+
+
+def test_who_may_have_paid_is_told_by_whether_the_wallet_is_a_contract() -> None:
+    plain = transaction(move("out", "1"))
+    assert "most likely this wallet" in unclear_fees_note([plain])
+    assert "seems to be a contract" in unclear_fees_note([plain, replace(plain, sent_inside=True)])
 
 
 def test_amounts_of_two_units_are_never_added() -> None:

@@ -14,6 +14,7 @@ from wallet_mcp.server.units import (
     amount_fields,
     unit_notes,
 )
+from wallet_mcp.settings import AmountUnit
 from wallet_mcp.wallet.chains import KNOWN_CHAINS, Chain
 from wallet_mcp.wallet.money import plain, scale
 from wallet_mcp.wallet.units import AmountSample, Unit
@@ -33,6 +34,8 @@ NEW = Chain("4242", "New", "NEW", "evm", None, None, False)
         ("1500000", "undecided", None, {"amount_raw": "1500000", "unit": "undecided"}),
         ("1.5", "undecided", 6, {"amount_raw": "1.5", "unit": "undecided"}),
         ("7.000", "undecided", 0, {"amount_raw": "7", "unit": "undecided", "amount_if_base_units": "7"}),
+        # Nothing is smaller than the smallest unit, whatever a setting says.
+        ("1.5", "base", 6, {"amount_raw": "1.5", "unit": "undecided"}),
         # Nothing is nothing in every unit.
         ("0", "undecided", None, {"amount": "0", "unit": "coins"}),
         ("0.00", "base", 6, {"amount": "0", "unit": "coins"}),
@@ -52,6 +55,24 @@ def test_base_units_become_coins_to_the_last_digit(raw: int, decimals: int) -> N
     assert amount_fields(str(raw), "base", decimals)["amount"] == expected
     assert amount_fields(str(raw), "undecided", decimals)["amount_if_base_units"] == expected
     assert Fraction(expected) * 10**decimals == raw
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [("auto", []), ("scaled", ["base units"]), ("base", ["whole coins"])],
+)
+def test_a_setting_that_answers_disprove_is_told(setting: AmountUnit, told: list[str]) -> None:
+    units = AmountUnits()
+    assert units.notes("transactions", setting) == []
+    units.learn("transactions.amount", [AmountSample("0.5", "1", True)])
+    units.learn("transactions.to.amount", [AmountSample("9" * 30, "1", True)])
+    notes = units.notes("transactions", setting)
+    assert len(notes) == len(told)
+    assert all(f"is {setting}, but amounts of this API prove {told[0]}" in note for note in notes)
+    assert units.notes("detail", setting) == []
+    assert not units.is_contradictory("transactions.amount")
+    units.learn("transactions.amount", [AmountSample("9" * 30, "1", True)])
+    assert units.is_contradictory("transactions.amount")
 
 
 def test_each_field_learns_for_itself_and_forgets_nothing() -> None:

@@ -67,6 +67,19 @@ def test_a_total_has_the_flags_of_all_its_flows_and_nameless_tokens_stay_apart()
     assert told == [("USDT", 3, ("url", "lookalike")), ("A", 3, ()), ("B", 4, ())]
 
 
+@pytest.mark.parametrize(("amounts", "decimals"), [(["1", "2"], 6), (["0.5", "0.5"], None), (["0", "3"], 6)])
+def test_a_sum_is_of_base_units_only_where_all_its_parts_can_be(amounts: list[str], decimals: int | None) -> None:
+    (total,) = totals_of([flow(amount, unit="undecided") for amount in amounts])
+    assert total.decimals == decimals
+    (coins,) = totals_of([flow(amount) for amount in amounts])
+    assert coins.decimals == 6
+
+
+def test_undecided_amounts_are_added_field_by_field() -> None:
+    flows = [flow("1", unit="undecided", field=name) for name in ("a", "b", "a")]
+    assert [int(total.incoming) for total in totals_of(flows)] == [2, 1]
+
+
 @given(
     st.lists(
         st.builds(
@@ -196,6 +209,32 @@ def test_a_transfer_of_next_to_nothing_with_a_forged_address_is_suspected(
 def test_without_a_real_counterparty_nothing_is_forged(real: Sequence[Transaction]) -> None:
     forged = transaction(movement("0", FORGED), hash="0xd")
     assert suspicions([forged, *real])[forged] == (ZERO_VALUE,)
+
+
+@pytest.mark.parametrize(
+    ("payer", "amount", "real", "forged"),
+    [
+        # Whom the wallet itself paid is real, whatever it paid with; nobody can make it sign.
+        (ME, "5000", (), ()),
+        (ME.upper().replace("0X", "0x"), "5000", (), ()),
+        (REAL, "5000", (SUSPECTED_POISONING,), ()),
+        ("", "5000", (SUSPECTED_POISONING,), ()),
+        (ME, "0", (SUSPECTED_POISONING, ZERO_VALUE), ()),
+    ],
+)
+def test_what_the_wallet_signed_is_never_taken_for_poison(
+    payer: str, amount: str, real: tuple[str, ...], forged: tuple[str, ...]
+) -> None:
+    paid = transaction(movement(amount, REAL, "0x" + "9" * 40, "out"), hash="0xr", fee_payer=payer)
+    bait = transaction(movement("0.5", FORGED, USDT), hash="0xd", fee_payer=FORGED)
+    flags = suspicions([paid, bait], address=ME)
+    assert (flags.get(paid, ()), flags.get(bait, ())) == (real, forged)
+
+
+def test_dust_from_a_double_of_whom_the_wallet_paid_an_unknown_token_is_poison() -> None:
+    paid = transaction(movement("5000", REAL, "0x" + "9" * 40, "out"), hash="0xr")
+    bait = transaction(movement("0.05", FORGED, USDT), hash="0xd", fee_payer=FORGED)
+    assert suspicions([paid, bait], address=ME) == {bait: (SUSPECTED_POISONING,)}
 
 
 def test_a_flag_is_told_once_for_all_movements_of_a_transaction() -> None:

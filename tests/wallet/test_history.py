@@ -163,6 +163,28 @@ def test_an_internal_transfer_fails_for_itself_alone(
 
 
 @pytest.mark.parametrize(
+    ("senders", "receivers", "expected"),
+    [
+        # Change that comes back is none of what was sent.
+        (parties((ME, "10")), parties((B, "7"), (ME, "3")), ("out", "7", "to.amount", (B,))),
+        (parties((ME, "10")), parties((B, "7"), (C, "1"), (ME, "2")), ("out", "8", "to.amount", (B, C))),
+        (parties((ME, "10")), parties((B, ""), (ME, "2")), ("out", "", "to.amount", (B,))),
+        (parties((ME, "1"), (B, "4")), parties((ME, "5")), ("in", "4", "from.amount", (B,))),
+        # With others on both sides nobody told whose is what.
+        (parties((ME, "1"), (B, "4")), parties((ME, "2"), (C, "3")), ("out", "", "amount", (C,))),
+        (parties((ME, "5")), parties((ME, "5")), ("self", "5", "amount", (ME,))),
+        (parties(ME), parties(ME, ""), ("self", "5", "to.amount", (ME,))),
+    ],
+)
+def test_an_address_on_both_sides_moved_what_others_have_of_it(
+    senders: tuple[Party, ...], receivers: tuple[Party, ...], expected: tuple[str, str, str, tuple[str, ...]]
+) -> None:
+    (moved,) = transaction_of([row(senders, receivers)], ME).movements
+    told = (moved.direction, moved.amount, moved.amount_field, moved.counterparties)
+    assert told == expected if expected[0] != "self" else told[::3] == expected[::3]
+
+
+@pytest.mark.parametrize(
     ("senders", "receivers", "amount", "expected"),
     [
         (parties(ME), parties(A), "5", ("5", "amount")),
@@ -245,6 +267,24 @@ def test_the_payer_of_the_fee_is_the_sender_of_the_outer_row_alone() -> None:
 @pytest.mark.parametrize(("senders", "payer"), [(parties(ME), ME), (parties(ME, B), ""), (parties(f"{ME},{B}"), "")])
 def test_of_several_senders_nobody_knows_who_paid_the_fee(senders: tuple[Party, ...], payer: str) -> None:
     assert transaction_of([row(senders, parties(A))], ME).fee_payer == payer
+
+
+@pytest.mark.parametrize(
+    ("chain", "fee", "shown"),
+    [
+        ("1", "0.00075", "0.00075"),
+        ("1", "750000000000000", ""),
+        ("CT_501", "5000", "5000"),
+        ("777", "75000", "75000"),
+    ],
+)
+def test_a_fee_of_more_coins_than_there_are_is_none(chain: str, fee: str, shown: str) -> None:
+    assert transaction_of([row(parties(ME), parties(A), chain=chain, fee=fee)], ME).fee == shown
+
+
+@pytest.mark.parametrize(("itype", "sender", "inside"), [("0", ME, False), ("1", ME, True), ("1", A, False)])
+def test_coins_that_the_address_sent_inside_a_transaction_are_noticed(itype: str, sender: str, inside: bool) -> None:
+    assert transaction_of([row(parties(sender), parties(B), itype=itype)], ME).sent_inside is inside
 
 
 def test_a_negative_fee_is_none() -> None:

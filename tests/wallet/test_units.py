@@ -12,7 +12,6 @@ from wallet_mcp.wallet.units import (
     AmountEvidence,
     AmountSample,
     Proof,
-    decide_unit,
     proof_of,
 )
 
@@ -62,14 +61,14 @@ def test_what_one_amount_proves(sample: AmountSample, proof: Proof | None) -> No
     ],
 )
 def test_what_a_field_proves(samples: list[AmountSample], unit: str) -> None:
-    assert decide_unit(samples) == unit
-    assert decide_unit(reversed(samples)) == unit
+    assert AmountEvidence().seeing(samples).unit == unit
+    assert AmountEvidence().seeing(reversed(samples)).unit == unit
 
 
 @given(st.lists(st.sampled_from([SCALED, BASE, SILENT])), st.lists(st.sampled_from([SCALED, BASE, SILENT])))
 def test_evidence_adds_up_over_answers(first: list[AmountSample], second: list[AmountSample]) -> None:
     assert AmountEvidence().seeing(first).seeing(second) == AmountEvidence().seeing([*first, *second])
-    assert AmountEvidence().seeing(first).seeing(second).unit == decide_unit([*second, *first])
+    assert AmountEvidence().seeing(first).seeing(second).unit == AmountEvidence().seeing([*second, *first]).unit
 
 
 @given(st.integers(0, 10**30), st.integers(0, 18))
@@ -85,8 +84,8 @@ def test_no_amount_of_coins_that_exist_is_taken_for_base_units(amount: Decimal) 
 
 def test_a_supply_given_by_the_caller_counts() -> None:
     sample = AmountSample("101", "7", native=True)
-    assert decide_unit([sample], {"7": Decimal(100)}) == "base"
-    assert decide_unit([sample], {"7": Decimal(101)}) == "undecided"
+    assert AmountEvidence().seeing([sample], {"7": Decimal(100)}).unit == "base"
+    assert AmountEvidence().seeing([sample], {"7": Decimal(101)}).unit == "undecided"
 
 
 def test_every_known_chain_has_a_bound_and_a_coin_of_base_units_passes_it() -> None:

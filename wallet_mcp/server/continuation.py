@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from wallet_mcp.server.arguments import WITHHELD, shown
-from wallet_mcp.server.output import NextCall, listed
+from wallet_mcp.server.output import NextCall
 from wallet_mcp.server.problems import ArgumentProblem
 from wallet_mcp.server.scan import Scan
-from wallet_mcp.wallet.chains import NATIVE, Chain
-from wallet_mcp.wallet.cursor import BadCursor, Position, decode_cursor, encode_cursor, question_digest
-from wallet_mcp.wallet.known_tokens import tokens_by_symbol
+from wallet_mcp.wallet.cursor import BadCursor, Position, decode_cursor, encode_cursor
 
-_CONTRACTS_SHOWN: Final = 4
 _EVERY_CHAIN = ("every chain",)
 """Stands for the chains of a call that named none; no chain has such an id."""
 
@@ -40,7 +37,7 @@ class Listing:
         if cursor is None:
             return None
         try:
-            return decode_cursor(cursor, self._digest(self.chains))
+            return decode_cursor(cursor, self._question(self.chains))
         except BadCursor as bad:
             rule = "the cursor from next of an earlier answer, together with that call's other arguments, unchanged"
             rule = f"{rule}; this one is {bad}. Leave it out to start anew"
@@ -66,33 +63,11 @@ class Listing:
         if chains is not None:
             arguments["chains"] = list(chains)
         if behind is not None:
-            arguments["cursor"] = encode_cursor(behind, self._digest(chains))
+            arguments["cursor"] = encode_cursor(behind, self._question(chains))
         return NextCall(tool=self.tool, arguments=arguments)
 
-    def _digest(self, chains: Collection[str] | None) -> bytes:
-        return question_digest([*self.filters, *(_EVERY_CHAIN if chains is None else sorted(chains))])
-
-
-def refuse_symbol(text: str, chains: Sequence[Chain], call: Mapping[str, object]) -> None:
-    """Raises `ArgumentProblem` where a contract is given by a well-known symbol, with the contract that it means.
-
-    `call`: the arguments as they may be repeated, for the call that is right; there is one where the chain is clear.
-    """
-    asked = text.strip().casefold()
-    contracts: dict[str, str] = {}
-    for chain in chains:
-        tokens = tokens_by_symbol(chain.id, asked)
-        if asked and asked == (chain.native_symbol or "").casefold():
-            contracts[chain.id] = NATIVE
-        elif tokens:
-            contracts[chain.id] = tokens[0].contract
-    if not contracts:
-        return
-    named = listed([f"{contract} on {chain}" for chain, contract in list(contracts.items())[:_CONTRACTS_SHOWN]])
-    form = "0x and 40 hex digits" if chains[0].family == "evm" else "a mint"
-    one = next(iter(contracts.values())) if len(chains) == 1 else ""
-    corrected = changed_call(call, contract=one, cursor=None) if one else None
-    raise ArgumentProblem("contract", f"a contract ({form}) or native; here {named}", shown(text.strip()), corrected)
+    def _question(self, chains: Collection[str] | None) -> list[str]:
+        return [*self.filters, *(_EVERY_CHAIN if chains is None else sorted(chains))]
 
 
 def changed_call(call: Mapping[str, object], **changes: object) -> dict[str, object] | None:

@@ -26,7 +26,7 @@ from wallet_mcp.wallet.labels import Labels
 from wallet_mcp.wallet.times import iso_s
 
 _IN_ONE_LINE = 4
-FAILED_NOTE = "A failed transaction moved nothing but its fee: its movements are what it tried."
+FAILED_NOTE = "A failed transaction moved only its fee: its movements are what it tried."
 FAILED_PART = "failed"
 FAILED_PART_NOTE = "A movement flagged failed did not happen; it is in no net."
 FAILED_INTERNAL_NOTE = "failed_internal: a transfer of coins inside it failed and is left out."
@@ -187,7 +187,10 @@ def transaction_row(
         "hash": found.hash,
         "chain": chain.id,
         "direction": found.direction,
-        "movements": [_movement_fields(context, movement, found, chain, folds) for movement in found.movements],
+        "movements": [
+            _movement_fields(context, movement, chain, folds, direction=found.direction, named=bool(common))
+            for movement in found.movements
+        ],
     }
     if found.more:
         fields["more_movements"] = found.more
@@ -217,8 +220,9 @@ def row_notes(rows: Sequence[TransactionRow]) -> Iterator[str]:
 
 
 def _movement_fields(
-    context: ToolContext, movement: Movement, transaction: Transaction, chain: Chain, folds: Folds
+    context: ToolContext, movement: Movement, chain: Chain, folds: Folds, *, direction: Direction, named: bool
 ) -> dict[str, Any]:
+    """The fields of a movement; those of its transaction are its `direction` and, where it is `named`, with whom."""
     fields = asset_fields(
         context, f"transactions.{movement.amount_field}", movement.amount, movement.contract, movement.symbol, chain
     )
@@ -226,10 +230,9 @@ def _movement_fields(
         fields.pop("contract", None)
     if fields.get("unit") == "coins":
         del fields["unit"]
-    if movement.direction != transaction.direction:
+    if movement.direction != direction:
         fields["direction"] = movement.direction
-    others = folds.parties.text(chain.id, movement.counterparties)
-    if others and not common_counterparties(transaction):
+    if not named and (others := folds.parties.text(chain.id, movement.counterparties)):
         fields["counterparty"] = others
     if movement.flags:
         fields["flags"] = list(movement.flags)

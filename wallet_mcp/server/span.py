@@ -53,13 +53,13 @@ class Span:
         came after it; None where there was none.
         """
         first = self.horizon_ms if self.begin_ms is None else max(self.begin_ms, self.horizon_ms)
-        # The span was searched whole where its end was reached, even if not all that was found is shown.
-        if not scan.finished and scan.consumed is not None:
-            first = max(first, min(-scan.consumed[0], self.now_ms))
         read_ms = self.now_ms if read_at is None else int(read_at * 1000)
         last = read_ms if self.end_ms is None else min(self.end_ms, read_ms)
         if after is not None:
             last = min(last, -after[0])
+        # The span was searched whole where its end was reached, even if not all that was found is shown.
+        if not scan.finished:
+            first = last if scan.consumed is None else max(first, min(-scan.consumed[0], self.now_ms))
         return min(first, last), last
 
     def incomplete_because(self, scan: Scan, by_id: Mapping[str, Chain], longest: int = 0, cut: int = 0) -> str:
@@ -76,7 +76,14 @@ class Span:
             f"{by_id[chain].name} ({chain}) could not be read further (error {error.code})"
             for chain, error in scan.interruptions.items()
         ]
-        reasons += [f"the API repeated a page on {by_id[chain].name} ({chain})" for chain in scan.repeated]
+        reasons += [
+            f"the API gave rows twice on {by_id[chain].name} ({chain}), counted once" for chain in scan.repeated
+        ]
+        reasons += [
+            f"at {iso_ms(at)} {by_id[chain].name} ({chain}) has more rows than can be read: what is flagged partial "
+            "lacks some, and others of that millisecond may be missing"
+            for chain, at in scan.given_up.items()
+        ]
         if scan.out_of_time:
             reasons.append("the search reached its limit of time or requests")
         if cut:
@@ -84,7 +91,8 @@ class Span:
         if longest:
             reasons.append(f"no more fit into {longest:,} characters")
         if scan.beyond:
-            reasons.append(f"{len(scan.beyond)} more of this span follow")
+            least = "" if scan.finished else "at least "
+            reasons.append(f"{least}{len(scan.beyond)} more of this span follow")
         elif not scan.finished and not scan.out_of_time and not scan.interruptions:
             reasons.append("older transactions follow")
         if self.begins_too_early:

@@ -36,9 +36,8 @@ TOTAL_COLUMNS: Final = (
 MAX_TOTALS: Final = 20
 # Of the 10,000 characters that an answer may have most belong to its transactions.
 _TOTALS_LENGTH: Final = 4_000
-UNCLEAR_FEES_NOTE = (
-    "fees_unclear: tokens left without a row naming the payer, most likely this wallet; wallet_get_transaction tells."
-)
+_UNCLEAR_FEES = "fees_unclear: tokens left without a row naming the payer"
+_WHO_TELLS = "wallet_get_transaction tells."
 
 
 class TotalRow(Part):
@@ -86,7 +85,7 @@ class Totals:
         if self.unsummed:
             one = self.unsummed == 1
             yield (
-                f"{self.unsummed} movement{'' if one else 's'} without a readable amount or status "
+                f"{self.unsummed} movement{'' if one else 's'} without a clear amount or status "
                 f"{'is' if one else 'are'} in no total."
             )
 
@@ -116,9 +115,9 @@ def totals_over(
             else:
                 flows.append(flow)
     sums = sorted(totals_of(flows), key=lambda each: (bool(each.flags), not is_known(each.chain, each.contract)))
-    rows = [TotalRow.model_validate(_total_fields(each)) for each in sums]
+    rows = [TotalRow.model_validate(_total_fields(each)) for each in sums[:MAX_TOTALS]]
     shown = leading(rows, MAX_TOTALS, _TOTALS_LENGTH, lambda row: len(compact(row.model_dump())))
-    return Totals(tuple(rows[:shown]), len(rows) - shown, unsummed)
+    return Totals(tuple(rows[:shown]), len(sums) - shown, unsummed)
 
 
 def totals_lines(rows: Sequence[TotalRow]) -> list[str]:
@@ -164,11 +163,19 @@ def unclear_fee_rows(found: Sequence[Transaction], chains: Mapping[str, Chain]) 
     ]
 
 
+def unclear_fees_note(found: Iterable[Transaction]) -> str:
+    """What to make of fees whose payer is not told: a contract sends coins inside transactions and pays for none."""
+    if any(transaction.sent_inside for transaction in found):
+        return f"{_UNCLEAR_FEES}; this wallet seems to be a contract, for which others pay. {_WHO_TELLS}"
+    return f"{_UNCLEAR_FEES}, most likely this wallet; {_WHO_TELLS}"
+
+
 def _flow(context: ToolContext, movement: Movement, chain: Chain) -> Flow | None:
     decimals = decimals_of(chain.id, movement.contract)
-    unit = context.services.units.unit(f"transactions.{movement.amount_field}", context.settings.tx_amount_unit)
-    fields = amount_fields(movement.amount, unit, decimals)
-    if not fields:
+    field, setting = f"transactions.{movement.amount_field}", context.settings.tx_amount_unit
+    fields = amount_fields(movement.amount, context.services.units.unit(field, setting), decimals)
+    undecided = fields.get("unit") == "undecided"
+    if not fields or (undecided and context.services.units.is_contradictory(field)):
         return None
     flags = movement.flags
     # A coin or well-known token is what it is, whoever sent of it.
@@ -183,6 +190,7 @@ def _flow(context: ToolContext, movement: Movement, chain: Chain) -> Flow | None
         direction="in" if movement.direction == "in" else "out",
         amount=Decimal(fields.get("amount", fields.get("amount_raw", "0"))),
         flags=flags,
+        field=field if undecided else "",
     )
 
 

@@ -198,4 +198,5 @@ def _list_of(holdings: Sequence[Holding]) -> str:
 
 
 def _named(holding: Holding) -> str:
-    return f"{holding.chain}:{holding.contract}{' (flagged as risk)' if holding.risk else ''}"
+    contract = holding.contract or "(contract missing)"
+    return f"{holding.chain}:{contract}{' (flagged as risk)' if holding.risk else ''}"

@@ -21,7 +21,7 @@ UNDECIDED_NOTE = (
 UNREADABLE_NOTE = (
     "The API does not say whether amount_raw counts whole coins or base units: give it as it is and say so."
 )
-BASE_UNITS_NOTE = "amount_raw counts base units of tokens whose decimals are not known here."
+BASE_UNITS_NOTE = "amount_raw counts base units of tokens of unknown decimals."
 
 
 @dataclass(slots=True)
@@ -33,6 +33,22 @@ class AmountUnits:
     def learn(self, name: str, samples: Iterable[AmountSample]) -> None:
         """Take in the amounts of a field in a new answer; `name` is endpoint and field."""
         self.evidence[name] = self.evidence.get(name, AmountEvidence()).seeing(samples)
+
+    def is_contradictory(self, name: str) -> bool:
+        """Whether a field has proved both units: then its amounts are of one kind as little as of the other."""
+        evidence = self.evidence.get(name, AmountEvidence())
+        return evidence.scaled and evidence.base
+
+    def notes(self, endpoint: str, setting: AmountUnit) -> list[str]:
+        """What the setting should be told: that an endpoint's own answers prove the other unit."""
+        found = [evidence for name, evidence in self.evidence.items() if name.startswith(f"{endpoint}.")]
+        other = {"scaled": ("base units", "base"), "base": ("whole coins", "scaled")}.get(setting)
+        if other is None or not any(getattr(evidence, other[1]) for evidence in found):
+            return []
+        return [
+            f"WALLET_MCP_TX_AMOUNT_UNIT is {setting}, but amounts of this API prove {other[0]}: treat amounts as "
+            "unsure, and tell whoever runs this server to set it to auto."
+        ]
 
     def unit(self, name: str, setting: AmountUnit) -> Unit:
         """The unit of a field; the setting WALLET_MCP_TX_AMOUNT_UNIT outweighs all evidence."""
@@ -54,9 +70,11 @@ def amount_fields(text: str, unit: Unit, decimals: int | None) -> dict[str, str]
         return {}
     if value == 0 or unit == "scaled":
         return told(value, "coins", None)
-    if unit == "base" and decimals is not None:
+    # A fraction is none of base units, whatever the setting says.
+    is_base = unit == "base" and value == value.to_integral_value()
+    if is_base and decimals is not None:
         return told(scale(value, decimals), "coins", None)
-    return told(value, "base_units" if unit == "base" else "undecided", decimals)
+    return told(value, "base_units" if is_base else "undecided", decimals)
 
 
 def told(value: Decimal, unit: TellingUnit, decimals: int | None) -> dict[str, str]:

@@ -37,7 +37,10 @@ _Ends: TypeAlias = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """An amount that came in or went out, in the unit that is known of it. Amounts of two units are never added."""
+    """An amount that came in or went out, in the unit that is known of it. Amounts of two units are never added.
+
+    `field`: the field that an undecided amount was read from, for two fields may be of two units.
+    """
 
     chain: str
     contract: str
@@ -47,11 +50,15 @@ class Flow:
     direction: Literal["in", "out"]
     amount: Decimal
     flags: tuple[str, ...] = ()
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowTotal:
-    """What came in and went out of one asset in one unit."""
+    """What came in and went out of one asset in one unit.
+
+    `decimals` are None as well where a part has a fraction: then the sum is none of base units.
+    """
 
     chain: str
     contract: str
@@ -68,24 +75,28 @@ def totals_of(flows: Iterable[Flow]) -> tuple[FlowTotal, ...]:
 
     A total has every flag that one of its flows has.
     """
-    groups: dict[tuple[str, str, str, str], list[Flow]] = {}
+    groups: dict[tuple[str, str, str, str, str], list[Flow]] = {}
     for flow in flows:
         # Tokens whose contract is missing are told apart by nothing but their symbol.
         symbol = "" if flow.contract else flow.symbol
-        groups.setdefault((flow.chain, flow.contract, symbol, flow.unit), []).append(flow)
+        groups.setdefault((flow.chain, flow.contract, symbol, flow.unit, flow.field), []).append(flow)
     return tuple(
         FlowTotal(
             chain=group[0].chain,
             contract=group[0].contract,
             symbol=group[0].symbol,
             unit=group[0].unit,
-            decimals=group[0].decimals,
+            decimals=group[0].decimals if _are_whole(group) else None,
             incoming=total(flow.amount for flow in group if flow.direction == "in"),
             outgoing=total(flow.amount for flow in group if flow.direction == "out"),
             flags=tuple(dict.fromkeys(flag for flow in group for flag in flow.flags)),
         )
         for group in groups.values()
     )
+
+
+def _are_whole(flows: Iterable[Flow]) -> bool:
+    return all(flow.unit == "coins" or flow.amount == flow.amount.to_integral_value() for flow in flows)
 
 
 def fees_paid(transactions: Iterable[Transaction], address: str) -> tuple[tuple[str, Decimal], ...]:
@@ -102,17 +113,19 @@ def fees_paid(transactions: Iterable[Transaction], address: str) -> tuple[tuple[
 def suspicions(
     transactions: Sequence[Transaction],
     coins: Callable[[Transaction, Movement], Decimal | None] = lambda _, movement: amount_of(movement),
+    address: str = "",
 ) -> dict[Transaction, tuple[str, ...]]:
     """The flags of those transactions that look like address poisoning, judged by all those given.
 
     `coins`: what moved in whole coins as far as that can be read, else any measure in which amounts of one asset can
-    be compared; None for an amount that is not known.
+    be compared; None for an amount that is not known. `address`: whose history it is.
 
     A transfer is suspected when its counterparty shares the shown ends of the address with another, with which the
     wallet dealt while it did not with this one, and when it moves nothing, next to nothing, or a token that anybody
-    can have made. Whoever was sent a real coin or token, or gave more than dust of one, is never suspected.
+    can have made. Whoever was sent a real coin or token, gave more than dust of one, or was sent anything in a
+    transaction that the address itself paid for, is never suspected: nobody else can make that.
     """
-    deals = _Deals(transactions, coins)
+    deals = _Deals(transactions, coins, address)
     found: dict[Transaction, tuple[str, ...]] = {}
     for transaction in transactions:
         flags = {flag for movement in transaction.movements for flag in _flags(transaction, movement, deals)}
@@ -126,7 +139,8 @@ def _flags(transaction: Transaction, movement: Movement, deals: _Deals) -> list[
     amount = amount_of(movement)
     if amount == 0 and movement.contract != NATIVE:
         flags.append(ZERO_VALUE)
-    cheap = not is_known(transaction.chain, movement.contract) or amount == 0 or deals.is_dust(transaction, movement)
+    forgeable = not (is_known(transaction.chain, movement.contract) or deals.is_signed(transaction, movement))
+    cheap = forgeable or amount == 0 or deals.is_dust(transaction, movement)
     if cheap and deals.is_outdone(party_of(movement)):
         flags.append(SUSPECTED_POISONING)
     return flags
@@ -135,14 +149,18 @@ def _flags(transaction: Transaction, movement: Movement, deals: _Deals) -> list[
 class _Deals:
     """How seriously the wallet dealt with each counterparty.
 
-    2: it sent a real asset there, or got more than dust of one; 1: a token that is not known here moved, without a
-    flag; 0: nothing that costs anybody anything.
+    2: it sent a real asset there, or anything in a transaction that it paid for, or got more than dust of a real
+    asset; 1: a token that is not known here moved, without a flag; 0: nothing that costs anybody anything.
     """
 
     def __init__(
-        self, transactions: Sequence[Transaction], coins: Callable[[Transaction, Movement], Decimal | None]
+        self,
+        transactions: Sequence[Transaction],
+        coins: Callable[[Transaction, Movement], Decimal | None],
+        address: str,
     ) -> None:
         self._coins = coins
+        self._address = address
         self._largest: dict[tuple[_Ends, str, str], Decimal] = {}
         self._rank: dict[str, int] = {}
         self._best: dict[_Ends, int] = {}
@@ -163,6 +181,12 @@ class _Deals:
             self._rank[party] = max(rank, self._rank.get(party, 0))
             self._best[_ends(party)] = max(rank, self._best.get(_ends(party), 0))
 
+    def is_signed(self, transaction: Transaction, movement: Movement) -> bool:
+        """Whether the wallet itself sent this, in a transaction whose fee it paid."""
+        payer = transaction.fee_payer
+        signed = bool(self._address and payer) and same_address(payer, self._address)
+        return signed and movement.direction == "out" and transaction.status == "success"
+
     def is_dust(self, transaction: Transaction, movement: Movement) -> bool:
         """Whether an amount is next to nothing, as such or beside what else moved with addresses of these ends."""
         amount, party = self._coins(transaction, movement), party_of(movement)
@@ -178,6 +202,8 @@ class _Deals:
         return bool(party) and self._rank.get(party, 0) < self._best.get(_ends(party), 0)
 
     def _weight(self, transaction: Transaction, movement: Movement) -> int:
+        if self.is_signed(transaction, movement):
+            return 2
         # Anybody can make a token that tells of transfers that its holder never made.
         if not is_known(transaction.chain, movement.contract):
             return 0 if movement.flags else 1

@@ -14,6 +14,7 @@ from .chain_text import clean
 from .chains import NATIVE
 from .known_tokens import clean_symbol
 from .money import BadNumber, parse_amount, plain, total
+from .units import NATIVE_SUPPLY
 
 Direction = Literal["in", "out", "self", "both", "other"]
 Status = Literal["success", "failed", "pending", "unknown"]
@@ -92,7 +93,8 @@ class Transaction:
     """A transaction from one address's point of view. `fee` is in the chain's coin; `fee_payer` "" when unknown.
 
     `more`: how many of its movements are left out of `movements`, for an answer has an end. `ordinal`: how many
-    transactions without a hash come before it that are otherwise the same.
+    transactions without a hash come before it that are otherwise the same. `sent_inside`: the address sent coins
+    inside it, which contracts do.
 
     `position`: where it stands in every listing: newest first, and among equals by a digest of chain and hash.
     """
@@ -108,6 +110,7 @@ class Transaction:
     flags: tuple[str, ...]
     more: int = 0
     ordinal: int = 0
+    sent_inside: bool = False
     position: tuple[int, bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -148,7 +151,7 @@ def transaction_of(rows: Sequence[Row], address: str) -> Transaction:
         flags.append("blacklisted")
     if len(told) < len(rows):
         flags.append(FAILED_INTERNAL)
-    fee = next((text for text in (readable(row.fee) for row in rows) if text), "")
+    fee = next((text for text in (readable_fee(row.fee, row.chain) for row in rows) if text), "")
     outer = next((row for row in rows if row.itype == OUTER and row.senders), None)
     first = rows[0]
     return Transaction(
@@ -161,6 +164,7 @@ def transaction_of(rows: Sequence[Row], address: str) -> Transaction:
         fee=fee,
         fee_payer=_only_address(outer.senders) if outer else "",
         flags=tuple(flags),
+        sent_inside=any(row.itype == INTERNAL and is_party(row.senders, address) for row in rows),
     )
 
 
@@ -213,12 +217,34 @@ def _movement(row: Row, address: str) -> Movement:
     elif received:
         direction = "in"
     amount, field = _amount(row, address, direction)
-    if (number := _number(amount)) is not None and number < 0:
+    others = row.senders if direction == "in" else row.receivers
+    if direction == "self" and (apart := _change_apart(row, address)) is not None:
+        direction, amount, field, others = apart
+    if (number := amount_number(amount)) is not None and number < 0:
         amount = ""
     symbol = clean_symbol(row.chain, row.asset, row.symbol)
-    others = row.senders if direction == "in" else row.receivers
     parties = tuple(_addresses(party.address for party in others))
     return Movement(direction, amount, field, row.asset, symbol.text, parties, symbol.flags, bool(row.blacklisted))
+
+
+def _change_apart(row: Row, address: str) -> tuple[Direction, str, AmountField, tuple[Party, ...]] | None:
+    """What left or came where the address is on both sides beside others; None where nobody else is.
+
+    What went to others is their shares, and what came from others theirs; where others are on both sides nobody
+    told the address's own.
+    """
+    senders, receivers = _others(row.senders, address), _others(row.receivers, address)
+    if not senders and not receivers:
+        return None
+    if not senders:
+        return "out", _sum_of([party.amount for party in receivers]), "to.amount", receivers
+    if not receivers:
+        return "in", _sum_of([party.amount for party in senders]), "from.amount", senders
+    return "out", "", "amount", receivers
+
+
+def _others(parties: Sequence[Party], address: str) -> tuple[Party, ...]:
+    return tuple(party for party in parties if party.address.strip() and not is_party([party], address))
 
 
 def _amount(row: Row, address: str, direction: Direction) -> tuple[str, AmountField]:
@@ -239,7 +265,7 @@ def _amount(row: Row, address: str, direction: Direction) -> tuple[str, AmountFi
 
 def _sum_of(shares: Sequence[str]) -> str:
     """The sum of amounts in one unit, `""` where one of them is not known."""
-    amounts = [_number(share) for share in shares]
+    amounts = [amount_number(share) for share in shares]
     if len(shares) == 1 or None in amounts:
         return shares[0] if len(shares) == 1 else ""
     return plain(total(amount for amount in amounts if amount is not None))
@@ -278,20 +304,28 @@ def _addresses(texts: Iterable[str]) -> list[str]:
 
 def amount_of(movement: Movement) -> Decimal | None:
     """The number that stands in a movement, in whatever unit; None where there is none, which is not zero."""
-    return _number(movement.amount)
+    return amount_number(movement.amount)
 
 
 def _is_zero(amount: str) -> bool:
-    return _number(amount) == 0
+    return amount_number(amount) == 0
 
 
 def readable(amount: str) -> str:
     """The number of an upstream text, plainly written; "" where it holds none: no amount and no fee is negative."""
-    value = _number(amount)
+    value = amount_number(amount)
     return "" if value is None or value < 0 else plain(value)
 
 
-def _number(text: str) -> Decimal | None:
+def readable_fee(fee: str, chain: str) -> str:
+    """The number of a fee in coins; "" where it holds none, or more than the chain has, which cannot be coins."""
+    plainly = readable(fee)
+    supply = NATIVE_SUPPLY.get(chain)
+    return "" if plainly and supply is not None and Decimal(plainly) > supply else plainly
+
+
+def amount_number(text: str) -> Decimal | None:
+    """The number of an upstream text; None where it holds none."""
     try:
         return parse_amount(text)
     except BadNumber:

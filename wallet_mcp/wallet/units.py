@@ -89,11 +89,6 @@ def proof_of(sample: AmountSample, native_supply: Mapping[str, Decimal] = NATIVE
     return "base" if supply is not None and abs(value) > supply else None
 
 
-def decide_unit(samples: Iterable[AmountSample], native_supply: Mapping[str, Decimal] = NATIVE_SUPPLY) -> Unit:
-    """The unit of one amount field of one endpoint, from the samples seen in it. Never mix two fields."""
-    return AmountEvidence().seeing(samples, native_supply).unit
-
-
 def _has_fraction(value: Decimal) -> bool:
     _, digits, exponent = value.as_tuple()
     # parse_amount lets only finite numbers through, whose exponent is an int.

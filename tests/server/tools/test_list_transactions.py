@@ -345,7 +345,7 @@ async def test_a_page_that_comes_twice_is_told_and_shown_once(era: Era) -> None:
     api = Upstream(lambda request: [{"cursor": "same", "transactionList": [row]}])
     async with connect(era, settings=custom_settings(), transport=api) as face:
         answer = await face.answer(TOOL, address=STRANGER, chains=["1"])
-        assert answer["incomplete_because"] == "the API repeated a page on Ethereum (1)"
+        assert answer["incomplete_because"] == "the API gave rows twice on Ethereum (1), counted once"
         assert [found["hash"] for found in answer["transactions"]] == ["0x1"]
         assert "unless_given" not in answer, "one row has nothing to share"
         assert (answer["complete"], "next" in answer) == (False, False)

@@ -26,9 +26,9 @@ from tests.support.truth import amount_fields, history, pages_of, pays_fee, show
 from wallet_mcp.sandbox.world import Movement, Transaction
 from wallet_mcp.sandbox.world_chains import CHAIN_BY_ID
 from wallet_mcp.sandbox.world_model import canonical, plain
-from wallet_mcp.server import scan as scanning
+from wallet_mcp.server import history_stream
 from wallet_mcp.server.movements import FAILED_INTERNAL_NOTE
-from wallet_mcp.server.scan import JOINT_PAUSE_S
+from wallet_mcp.server.scan import JOINT_PAUSE_S, JOINT_REST_S
 from wallet_mcp.wallet.known_tokens import known_token
 from wallet_mcp.wallet.labels import parse_labels
 
@@ -325,6 +325,10 @@ async def test_a_failure_that_may_pass_is_no_refusal(era: Era, code: int) -> Non
         failures.clear()
         asked.clear()
         await face.answer(TOOL, address=STRANGER, chains=["1", "56"], limit=7)
+        assert asked == ["1", "56"], "what has just failed is given a rest"
+        asked.clear()
+        await asyncio.sleep(JOINT_REST_S)
+        await face.answer(TOOL, address=STRANGER, chains=["1", "56"], limit=8)
         assert asked == ["1,56"]
 
 
@@ -334,7 +338,7 @@ async def test_a_span_of_more_pages_than_may_be_read_has_no_totals_and_says_so(e
         return [entry(told(f"0x{number:x}", at=1_795_000_000_000 - number), cursor=str(number + 1))]
 
     async with connect(era, settings=custom_settings(), transport=Upstream(reply)) as face:
-        with patch.object(scanning, "MAX_REQUESTS", 5):
+        with patch.object(history_stream, "MAX_REQUESTS", 5):
             answer = await face.answer(TOOL, address=STRANGER, chains=["1"], begin="60d", limit=2)
         assert "the search reached its limit of time or requests" in answer["incomplete_because"]
         assert not {"totals", "fees_paid"} & answer.structure.keys()
@@ -389,7 +393,7 @@ async def test_what_cannot_be_summed_is_told(era: Era) -> None:
     ]
     answer = await spanned(era, *rows)
     assert [row["in"] for row in answer["totals"]] == ["3"]
-    assert "3 movements without a readable amount or status are in no total." in answer["notes"]
+    assert "3 movements without a clear amount or status are in no total." in answer["notes"]
     flags = {row["hash"]: row.get("flags") for row in answer["transactions"]}
     assert flags == {"0xa": None, "0xb": None, "0xc": None, "0xd": None, "0xe": ["zero_value"]}
 

@@ -17,10 +17,11 @@ from wallet_mcp.server.arguments import (
     Rule,
     ToolInput,
     WalletArgument,
-    shown,
 )
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.continuation import Listing, refuse_symbol
+from wallet_mcp.server.continuation import Listing
+from wallet_mcp.server.history_filter import HistoryFilter, find_counterparty, refuse_symbol
+from wallet_mcp.server.history_stream import Question
 from wallet_mcp.server.length import LONGEST, LONGEST_ASKED, fitted
 from wallet_mcp.server.movements import (
     TransactionRow,
@@ -33,13 +34,10 @@ from wallet_mcp.server.movements import (
     transaction_row,
 )
 from wallet_mcp.server.output import Part, WalletOutput
-from wallet_mcp.server.parties import is_party_name
-from wallet_mcp.server.problems import ArgumentProblem
-from wallet_mcp.server.resolve import find_address, find_contract, find_wallet, wallet_chains
-from wallet_mcp.server.scan import Question, Scan, scan_history
+from wallet_mcp.server.resolve import find_contract, find_wallet, wallet_chains
+from wallet_mcp.server.scan import Scan, scan_history
 from wallet_mcp.server.span import ClockProblem, Span, ask_the_time, clock_of, read_span
 from wallet_mcp.server.summary import (
-    UNCLEAR_FEES_NOTE,
     FeeRow,
     TotalRow,
     coins_of,
@@ -48,15 +46,16 @@ from wallet_mcp.server.summary import (
     totals_lines,
     totals_over,
     unclear_fee_rows,
+    unclear_fees_note,
 )
 from wallet_mcp.server.text import closing, compact
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.server.units import unit_notes
-from wallet_mcp.wallet.addresses import Address, same_address
+from wallet_mcp.wallet.addresses import Address
 from wallet_mcp.wallet.chains import NATIVE, Chain
 from wallet_mcp.wallet.cursor import Position
 from wallet_mcp.wallet.flows import suspicions
-from wallet_mcp.wallet.history import Movement, Transaction, amount_of
+from wallet_mcp.wallet.history import Transaction
 from wallet_mcp.wallet.times import TIME_RULE, iso_ms
 from wallet_mcp.wallet_api.errors import ApiError
 
@@ -163,42 +162,45 @@ async def _listing(context: ToolContext, arguments: Input) -> Output:
     if arguments.contract is not None:
         refuse_symbol(arguments.contract, chains, call)
         contract = find_contract(arguments.contract, chains[0])
-    other = _counterparty(context, arguments)
+    other = find_counterparty(context, arguments.counterparty, address)
     span = read_span(arguments.begin, arguments.end, context.now(), call)
     listing = _question(arguments, address, chains, contract, other, span)
     after = listing.position(arguments.cursor, call)
 
-    question = Question(address.text, contract, span.begin_ms, span.end_ms, after)
-
-    def wanted(found: Transaction, movement: Movement) -> bool:
-        return _is_wanted(movement, arguments.direction, other) and _is_of(movement, question.asset(found.chain))
-
-    filtered = arguments.direction != "any" or other is not None
+    filters = HistoryFilter(contract, arguments.direction, other)
+    to_end = after is None and span.begin_ms is not None
     scan = await scan_history(
         context,
         chains,
-        question,
+        Question(address.text, contract, span.begin_ms, span.end_ms, after),
         arguments.limit,
-        wanted=lambda found: any(wanted(found, movement) for movement in found.movements),
-        # Upstream has no filter for coins, parties and directions: most of a page may be something else.
-        filtered=filtered or contract == NATIVE,
+        wanted=filters.wants_any,
+        filtered=filters.is_ours,
         # A span with a beginning is read whole, for its totals; without one it may be half a year.
-        to_end=after is None and span.begin_ms is not None,
+        to_end=to_end,
     )
     by_id = {chain.id: chain for chain in chains}
     sums: dict[str, Any] = {}
-    if scan.finished and after is None and not (scan.failures or scan.repeated):
+    if scan.finished and after is None and not (scan.failures or scan.repeated or scan.given_up):
         found = [*scan.transactions, *scan.beyond]
-        totals = totals_over(context, found, by_id, wanted)
+        totals = totals_over(context, found, by_id, filters.wants)
         sums["totals"] = list(totals.rows)
         # Totals name the assets of what is not listed, too.
         context.note_symbols(symbols_shown(found))
-        if not filtered and not contract:
+        if filters.is_none:
             sums["fees_paid"] = fee_rows(scan.seen, address.text, by_id)
             if unclear := unclear_fee_rows(scan.seen, by_id):
                 sums["fees_unclear"] = unclear
+                context.note(unclear_fees_note(scan.known))
+        elif arguments.direction != "in":
+            context.note("Fees are summed only where neither contract, direction nor counterparty is given.")
         for note in totals.notes():
             context.note(note)
+    elif to_end and scan.out_of_time and scan.read_ms is not None:
+        context.note(
+            "This span is more than one call can read. For totals ask for shorter ones, such as "
+            f"begin={iso_ms(scan.read_ms + 1)}."
+        )
     answer = _Answer(
         context=context,
         address=address,
@@ -207,8 +209,10 @@ async def _listing(context: ToolContext, arguments: Input) -> Output:
         # The answers have told the time: how far back they reach is reckoned from now on from that.
         span=replace(span, now_ms=int(context.now() * 1000)),
         scan=scan,
-        shown=[cut(each, wanted) for each in scan.transactions],
-        flagged=suspicions(scan.seen, lambda each, movement: coins_of(context, movement, by_id[each.chain])),
+        shown=[cut(each, filters.wants) for each in scan.transactions],
+        flagged=suspicions(
+            scan.known, lambda each, movement: coins_of(context, movement, by_id[each.chain]), address.text
+        ),
         after=after,
         sums=sums,
         notes=tuple(context.notes),
@@ -297,30 +301,6 @@ def _question(
     )
 
 
-def _counterparty(context: ToolContext, arguments: Input) -> Address | None:
-    if arguments.counterparty is None:
-        return None
-    named = context.settings.wallets.find(arguments.counterparty)
-    if named is not None:
-        return named[1]
-    if is_party_name(arguments.counterparty):
-        rule = "an address: a name such as p1 holds within one answer only. Give the address that it stands for there"
-        raise ArgumentProblem("counterparty", rule, shown(arguments.counterparty))
-    return find_address(arguments.counterparty, "counterparty")
-
-
-def _is_wanted(movement: Movement, direction: str, other: Address | None) -> bool:
-    """Whether a movement has the direction and the counterparty asked for."""
-    return (direction == "any" or movement.direction in (direction, "self")) and (
-        other is None or any(same_address(party, other.text) for party in movement.counterparties)
-    )
-
-
-def _is_of(movement: Movement, asset: str) -> bool:
-    """Whether a movement is of the asset asked for; a contract call that carries no coins is none of the coin."""
-    return asset in ("", movement.contract) and not (asset == NATIVE and amount_of(movement) == 0)
-
-
 def _add_notes(
     context: ToolContext, scan: Scan, span: Span, rows: Sequence[TransactionRow], sums: Mapping[str, Any]
 ) -> None:
@@ -328,10 +308,9 @@ def _add_notes(
         context.note(f"The API keeps six months of history: nothing before {iso_ms(span.horizon_ms)} was searched.")
     readings = [movement.reading for row in rows for movement in row.movements]
     readings += [row.reading for row in sums.get("totals", ())]
-    for note in (*row_notes(rows), *unit_notes(readings)):
+    contradicted = context.services.units.notes("transactions", context.settings.tx_amount_unit)
+    for note in (*row_notes(rows), *unit_notes(readings), *contradicted):
         context.note(note)
-    if "fees_unclear" in sums:
-        context.note(UNCLEAR_FEES_NOTE)
 
 
 def render(output: Output) -> list[str]:
