@@ -109,6 +109,13 @@ def note_claims(context: ToolContext, shown: Iterable[Holding]) -> None:
         context.note("Price and value of a risk-flagged token are only what it claims: count them in no total.")
 
 
+def note_shown(context: ToolContext, shown: Sequence[Holding]) -> None:
+    """Say what must be said about the holdings that an answer shows."""
+    note_claims(context, shown)
+    note_doubts(context, shown, shown)
+    context.note_symbols(symbols_shown(shown))
+
+
 def note_doubts(context: ToolContext, counted: Iterable[Holding], shown: Iterable[Holding]) -> None:
     """Say which of the holdings nobody looked at for risk, and what a shown amount of unlikely decimals is worth."""
     unchecked = sum(one.risk is None and one.contract != NATIVE and not one.is_nothing for one in counted)

@@ -26,10 +26,8 @@ from wallet_mcp.server.rows import (
     TokenRow,
     coin_spellings,
     holding_of,
-    note_claims,
     note_coin_twice,
-    note_doubts,
-    symbols_shown,
+    note_shown,
     token_fields,
     with_one_coin,
 )
@@ -119,9 +117,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     )
     context.provenance.take(answer)
     found = _found(context, answer.data, wanted)
-    note_claims(context, found.holdings.values())
-    note_doubts(context, found.holdings.values(), found.holdings.values())
-    context.note_symbols(symbols_shown(found.holdings.values()))
+    note_shown(context, list(found.holdings.values()))
     rows = [_row(one, found) for one in asked]
     if any(row.status == "not_reported" and row.flags is not MISSING for row in rows):
         context.note("A not_reported row with flags was listed, but without a readable balance: it need not be zero.")

@@ -17,10 +17,8 @@ from wallet_mcp.server.rows import (
     TokenRow,
     coin_spellings,
     holding_of,
-    note_claims,
     note_coin_twice,
-    note_doubts,
-    symbols_shown,
+    note_shown,
     token_fields,
     with_one_coin,
 )
@@ -77,9 +75,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     one_coin = with_one_coin(holdings)
     risky = arguments.include_risk_tokens
     shown, _ = visible(one_coin, include_risk=risky)
-    note_claims(context, shown)
-    note_doubts(context, shown, shown)
-    context.note_symbols(symbols_shown(shown))
+    note_shown(context, shown)
     context.note_chains([chain])
     # Upstream tells neither a total nor whether there is more: a full page may or may not be the last (§3.2).
     given = page_size_of(answer.data, arguments.page_size)
