@@ -184,6 +184,12 @@ def test_with_json_words_that_make_no_call_are_an_object_on_stdout(run: Run, wor
         *((["risk=" + word], {"risk": False}) for word in ("false", "NO", "0")),
         (["risk=perhaps"], {"risk": "perhaps"}),
         (["nothing=a,b"], {"nothing": "a,b"}),
+        # As an answer's next call has it.
+        (['chains=["56", "bnb, bsc"]'], {"chains": ["56", "bnb, bsc"]}),
+        (['chains=["56"]'], {"chains": ["56"]}),
+        (["chains=[56,1]"], {"chains": [56, 1]}),
+        (["chains=[]"], {"chains": []}),
+        (["chains=[eth,bsc"], {"chains": ["[eth", "bsc"]}),
     ],
 )
 def test_pairs_are_read_by_the_schema_of_the_tool(pairs: list[str], arguments: dict[str, object]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -96,12 +96,21 @@ def read_pairs(pairs: Iterable[str], properties: dict[str, Any]) -> dict[str, An
             raise ValueError(f"The argument {name[:_SHOWN]!r} is given twice.")
         match properties.get(name, {}).get("type"):
             case "array":
-                arguments[name] = [part.strip() for part in value.split(",") if part.strip()]
+                arguments[name] = _list_of(value)
             case "boolean" if value.lower() in ("true", "false", "yes", "no", "1", "0"):
                 arguments[name] = value.lower() in ("true", "yes", "1")
             case _:
                 arguments[name] = value
     return arguments
+
+
+def _list_of(value: str) -> list[Any]:
+    """The items of a list, written with commas between them or as JSON, as in an answer's `next`."""
+    if value.lstrip().startswith("["):
+        with suppress(ValueError):
+            items: list[Any] = json.loads(value)
+            return items
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
