@@ -184,6 +184,18 @@ def test_a_transaction_of_more_rows_than_can_be_read_hides_nothing_else() -> Non
     assert given_up == [{"1": BASE_MS + 20}]
 
 
+def test_what_was_too_much_at_once_is_not_made_into_more() -> None:
+    rows = {"1": [row("a", 10)], "56": [row("b", 20, "56")]}
+    asked: list[str] = []
+
+    def reply(request: httpx.Request) -> Made:
+        asked.append(request.url.params["chains"])
+        return refusal(42900) if len(asked) < 3 else History(rows)(request)
+
+    scan = run(reply, ["1", "56"], 5)
+    assert (hashes(scan), set(asked)) == (["b", "a"], {"1,56"})
+
+
 @pytest.mark.parametrize("code", [50000, 40411])
 def test_chains_are_asked_one_by_one_where_one_of_them_spoils_the_request_for_all(code: int) -> None:
     rows = {"1": [row("a", 10)], "56": [row("b", 20, "56")]}

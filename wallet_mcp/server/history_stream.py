@@ -54,7 +54,14 @@ class Question:
         return asset_on(chain, self.contract) if self.contract else ""
 
     async def page(
-        self, context: ToolContext, chains: Sequence[Chain], limit: int, *, deadline: float, cursor: str = ""
+        self,
+        context: ToolContext,
+        chains: Sequence[Chain],
+        limit: int,
+        *,
+        deadline: float,
+        cursor: str = "",
+        once: bool = False,
     ) -> Answer[tuple[WireHistory, ...]]:
         """A page of the chains' rows from upstream, which has no filter for coins alone. Raises `ApiError`."""
         asset = self.asset(chains[0].id)
@@ -67,6 +74,7 @@ class Question:
             cursor=cursor,
             limit=limit,
             deadline=deadline,
+            once=once,
         )
 
 

@@ -19,6 +19,7 @@ from wallet_mcp.server.history_stream import BOTTOM, TOP, Budget, ChainStream, Q
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.cursor import Position
 from wallet_mcp.wallet.history import Transaction
+from wallet_mcp.wallet_api.answers import Answer
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.models import WireHistory
 
@@ -28,6 +29,8 @@ JOINT_PAUSE_S: Final = 3_600.0
 
 JOINT_REST_S: Final = 60.0
 """The same after a request for several that failed or hung: one chain of them can be the reason."""
+
+_TOO_MUCH_AT_ONCE: Final = (42900, "busy")
 
 _RESERVE_S: Final = 3.0
 """Seconds before the deadline at which no further page is asked for: what was found must still be answered."""
@@ -158,24 +161,39 @@ async def _first_pages(
     one_asset = len({question.asset(chain.id) for chain in chains}) == 1
     if len(chains) < 2 or not one_asset or now < context.services.joint_history_from or not budget.take():
         return
-    entries = None
+    entries, pause = None, JOINT_PAUSE_S
     try:
-        # One chain that hangs or is busy does so for all of them: most of the time is left for asking one by one.
-        answer = await question.page(context, chains, page, deadline=now + (context.deadline - now) / 4)
+        answer = await _joint_page(context, chains, question, page)
         entries = _by_chain(answer.data, [chain.id for chain in chains])
     except ApiError as error:
         if error.concerns_every_call:
             raise
         # Only a refusal is about the request itself.
         pause = JOINT_PAUSE_S if error.code == 40001 else JOINT_REST_S
-    else:
-        pause = JOINT_PAUSE_S
     if entries is None:
         context.services.joint_history_from = asyncio.get_running_loop().time() + pause
         return
     context.provenance.take(answer)
     for stream in streams:
         stream.begin(entries[stream.chain.id])
+
+
+async def _joint_page(
+    context: ToolContext, chains: Sequence[Chain], question: Question, page: int
+) -> Answer[tuple[WireHistory, ...]]:
+    """The first page of all chains, asked for once: one of them that hangs or is busy does so for all.
+
+    Half of the time is left for asking them one by one. Raises `ApiError`.
+    """
+    now = asyncio.get_running_loop().time()
+    half = now + (context.deadline - now) / 2
+    try:
+        return await question.page(context, chains, page, deadline=half, once=True)
+    except ApiError as error:
+        if error.code not in _TOO_MUCH_AT_ONCE:
+            raise
+    # One request more for each chain would only make that worse.
+    return await question.page(context, chains, page, deadline=context.deadline)
 
 
 def _by_chain(entries: Sequence[WireHistory], chains: Sequence[str]) -> dict[str, WireHistory] | None:

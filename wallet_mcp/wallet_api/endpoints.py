@@ -211,10 +211,12 @@ class WalletApi:
         cursor: str = "",
         limit: int = 20,
         deadline: float,
+        once: bool = False,
     ) -> Answer[tuple[WireHistory, ...]]:
         """A page of an address's history, newest first, at most six months back (§3.4).
 
-        `begin_ms` and `end_ms` are inclusive Unix milliseconds; `cursor` belongs to a single chain.
+        `begin_ms` and `end_ms` are inclusive Unix milliseconds; `cursor` belongs to a single chain. `once`: it is not
+        repeated after a failure, as `Caller.call` has it.
         """
         query = [("address", address), ("chains", ",".join(chains))]
         if contract:
@@ -230,7 +232,7 @@ class WalletApi:
         key = (_fold(address), tuple(chains), _fold(contract), begin_ms, end_ms, cursor, limit)
         return await self._answers.get(
             (*self._scope, "history", *key),
-            lambda: self._caller.call(call, deadline),
+            lambda: self._caller.call(call, deadline, once=once),
             lambda outcome: read_rows(WireHistory, outcome.envelope.data),
             lambda _pages, _at: self._config.lifetimes.history_s,
             deadline=deadline,
