@@ -184,6 +184,7 @@ async def test_undecided_shares_of_two_fields_have_no_common_net(era: Era) -> No
         answer = await face.answer("wallet_get_transaction", tx_hash=UNKNOWN_HASH, chain="1")
         own = [row["amount_raw"] for row in answer["net"] if row["party"] == STRANGER]
         assert own == ["-3", "3000"]
+        assert "no single row is the whole" in answer.notes
 
 
 @pytest.mark.parametrize(("amount", "told"), [("-5", None), ("-0.5", None), ("5.5", "5.5")])
@@ -212,7 +213,7 @@ async def test_a_span_of_more_than_can_be_read_tells_a_shorter_one(era: Era) -> 
         question = {"address": STRANGER, "chains": ["1"], "limit": 1, "begin": "60d"}
         answer = await face.answer("wallet_list_transactions", question)
         assert "at least 398 more of this span follow" in answer["incomplete_because"]
-        told = re.search(r"For totals ask for shorter ones, such as begin=(\S+)\.", answer.notes)
+        told = re.search(r"For totals ask for a shorter one, such as begin=(\S+)\.", answer.notes)
         assert told is not None and "totals" not in answer
         shorter = await face.answer("wallet_list_transactions", question | {"begin": told[1]})
         assert shorter["totals"][0]["in"] == "598.5"
@@ -229,3 +230,114 @@ async def test_a_net_is_exact_however_long_its_amounts_are(era: Era) -> None:
         answer = await face.answer("wallet_get_transaction", tx_hash=UNKNOWN_HASH, chain="1")
         total = "1" + "0" * 39 + "2.500000000000000001"
         assert [row["amount"] for row in answer["net"]] == [f"-{total}", total]
+
+
+FORGED_COIN = "0x" + "3" * 40
+
+
+@pytest.mark.parametrize(
+    ("symbol", "shares", "told"),
+    [
+        # A token that somebody named like the coin is told as what it may be: a token.
+        ("ETH", True, [("5000000000", None), ("5000000000", FORGED_COIN)]),
+        ("ETH", False, [("5000000000", None), ("5000000000", FORGED_COIN)]),
+        ("", True, [("5000000000", FORGED_COIN)]),
+        ("", False, [("5000000000", FORGED_COIN)]),
+    ],
+)
+async def test_a_token_named_like_the_coin_is_not_the_coin_and_proves_nothing(
+    era: Era, symbol: str, shares: bool, told: list[tuple[str, str | None]]
+) -> None:
+    entry: dict[str, Any] = {
+        "chainIndex": "1",
+        "txStatus": "success",
+        "symbol": symbol,
+        "amount": "5000000000",
+        "fromDetails": [{"address": A}],
+        "toDetails": [{"address": STRANGER, "amount": "5000000000" if shares else ""}],
+    }
+    moved = {"from": A, "to": STRANGER, "tokenContractAddress": FORGED_COIN, "symbol": symbol, "amount": "5000000000"}
+    real = entry | {"amount": "2", "symbol": "ETH", "toDetails": [{"address": STRANGER, "amount": "2" * shares}]}
+    answers = [entry | {"tokenTransferDetails": [moved]}, real]
+    async with connect(era, settings=custom_settings(), transport=Upstream(lambda _: [answers.pop(0)])) as face:
+        first = await face.answer("wallet_get_transaction", tx_hash=UNKNOWN_HASH, chain="1")
+        assert [(one["amount_raw"], one.get("contract")) for one in first["movements"]] == told
+        (coin,) = (await face.answer("wallet_get_transaction", tx_hash="0x" + "9" * 64, chain="1"))["movements"]
+        assert (coin["contract"], coin["unit"]) == ("native", "undecided")
+
+
+async def test_a_hash_that_several_chains_could_not_be_asked_for_is_asked_for_on_all(era: Era) -> None:
+    def reply(request: httpx.Request) -> Any:
+        chain = request.url.params.get("binanceChainId", "")
+        return refusal(50001) if chain in failing else []
+
+    failing = {"56", "137"}
+    async with connect(era, settings=custom_settings(), transport=Upstream(reply)) as face:
+        answer = await face.answer("wallet_get_transaction", tx_hash=UNKNOWN_HASH)
+        assert answer["next"]["arguments"] == {"tx_hash": UNKNOWN_HASH}
+        failing.discard("56")
+    async with connect(era, settings=custom_settings(), transport=Upstream(reply)) as face:
+        answer = await face.answer("wallet_get_transaction", tx_hash=UNKNOWN_HASH)
+        assert answer["next"]["arguments"] == {"tx_hash": UNKNOWN_HASH, "chain": "137"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hashes"),
+    [
+        ({}, ["0xc"]),
+        ({"direction": "out"}, ["0xc"]),
+        ({"direction": "in"}, []),
+        ({"contract": USDT}, []),
+    ],
+)
+async def test_whom_the_wallet_called_is_a_counterparty_whatever_moved_elsewhere(
+    era: Era, arguments: dict[str, str], hashes: list[str]
+) -> None:
+    call = {"itype": "0", "tokenContractAddress": None, "symbol": "ETH"}
+    rows = [
+        transfer("0xc", 1, STRANGER, REAL, "0", **call),
+        transfer("0xc", 1, STRANGER, A, "100.5"),
+        transfer("0xb", 0, A, STRANGER, "3"),
+    ]
+    api = Upstream(lambda request: [{"cursor": "", "transactionList": rows}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        question = {"address": STRANGER, "chains": ["1"], "counterparty": REAL} | arguments
+        answer = await face.answer("wallet_list_transactions", question)
+        assert [found["hash"] for found in answer["transactions"]] == hashes
+
+
+@pytest.mark.parametrize("case", ["a chain fails", "a page fails", "rows come twice"])
+async def test_a_span_without_totals_says_why(era: Era, case: str) -> None:
+    rows = [transfer(f"0x{number}", -number, A, STRANGER, "1.5") for number in range(6)]
+
+    def reply(request: httpx.Request) -> Any:
+        chains, cursor = request.url.params["chains"].split(","), int(request.url.params.get("cursor", "0"))
+        if (case == "a chain fails" and "56" in chains) or (case == "a page fails" and cursor > 1):
+            return refusal(40411)
+        step = 1 if case == "rows come twice" else 2
+        following = str(cursor + step) if cursor + 2 < len(rows) else ""
+        return [{"cursor": following, "transactionList": rows[cursor : cursor + 2]}]
+
+    chains = ["1", "56"] if case == "a chain fails" else ["1"]
+    async with connect(era, settings=custom_settings(), transport=Upstream(reply)) as face:
+        answer = await face.answer("wallet_list_transactions", address=STRANGER, chains=chains, begin="30d")
+        assert "totals" not in answer
+        told = {
+            "a chain fails": 'No totals: 56 could not be read. For those of the others give chains=["1"].',
+            "a page fails": "No totals: the span was not read to its end. For totals ask for a shorter one, such as",
+            "rows come twice": "No totals: rows came twice or could not all be read.",
+        }
+        assert told[case] in answer.notes
+
+
+async def test_undecided_sums_of_two_fields_say_that_neither_is_the_whole(era: Era) -> None:
+    shares = [{"address": STRANGER, "amount": "5000000"}, {"address": REAL, "amount": "4000000"}]
+    rows = [
+        transfer("0xb", 1, A, STRANGER, "16000000"),
+        transfer("0xa", 0, A, STRANGER, "9000000", to=shares),
+    ]
+    api = Upstream(lambda request: [{"cursor": "", "transactionList": rows}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer("wallet_list_transactions", address=STRANGER, chains=["1"], begin="30d")
+        assert [row["in_raw"] for row in answer["totals"]] == ["16000000", "5000000"]
+        assert "no single row is the whole" in answer.notes

@@ -143,6 +143,10 @@ def test_an_amount_that_is_not_known_is_not_nothing(amount: str, itype: str) -> 
         (["0 pending", "1 success"], "pending", 2, ()),
         (["0 success", "1 pending"], "success", 2, ()),
         (["0 ", "1 fail"], "unknown", 1, ("failed_internal",)),
+        # What is blank contradicts nothing.
+        (["0 success", "2 "], "success", 2, ()),
+        (["0  ", "2 fail"], "failed", 2, ()),
+        (["0 ", "2 "], "unknown", 2, ()),
         # Of what failed as a whole all is told that it tried.
         (["0 fail", "1 fail"], "failed", 2, ()),
         (["0 fail", "1 success"], "failed", 2, ()),
@@ -285,6 +289,20 @@ def test_a_fee_of_more_coins_than_there_are_is_none(chain: str, fee: str, shown:
 @pytest.mark.parametrize(("itype", "sender", "inside"), [("0", ME, False), ("1", ME, True), ("1", A, False)])
 def test_coins_that_the_address_sent_inside_a_transaction_are_noticed(itype: str, sender: str, inside: bool) -> None:
     assert transaction_of([row(parties(sender), parties(B), itype=itype)], ME).sent_inside is inside
+
+
+@pytest.mark.parametrize(
+    ("rows", "called"),
+    [
+        ([OUT], (A,)),
+        ([row(parties(ME), parties(A), amount="0"), TOKEN_OUT], (A,)),
+        ([OUT, OUT, row(parties(ME), parties(B))], (A, B)),
+        ([IN, TOKEN_OUT], ()),
+        ([row(parties(ME), parties(A), itype="1")], ()),
+    ],
+)
+def test_whom_the_address_called_is_told_even_where_no_coins_went(rows: list[Row], called: tuple[str, ...]) -> None:
+    assert transaction_of(rows, ME).called == called
 
 
 def test_a_negative_fee_is_none() -> None:

@@ -36,6 +36,7 @@ def ms(*parts: int) -> int:
         ("30 min", ms(2026, 11, 22, 9, 30)),
         ("24h", ms(2026, 11, 21, 10)),
         ("7d", ms(2026, 11, 15, 10)),
+        ("30 MIN", ms(2026, 11, 22, 9, 30)),
         ("2W", ms(2026, 11, 8, 10)),
         ("0d", ms(2026, 11, 22, 10)),
         ("9999w", 0),
@@ -68,6 +69,8 @@ def test_a_date_is_its_first_or_its_last_millisecond() -> None:
         "d",
         "7y",
         "7 months",
+        # Months to anybody else.
+        "6M",
         "-7d",
         "+7d",
         "1.5h",

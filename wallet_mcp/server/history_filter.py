@@ -44,8 +44,12 @@ class HistoryFilter:
         return self.direction != "any" or self.other is not None or self.contract == NATIVE
 
     def wants_any(self, found: Transaction) -> bool:
-        """Whether something in a transaction is asked for."""
-        return any(self.wants(found, movement) for movement in found.movements)
+        """Whether something in a transaction is asked for, or that the wallet called whom is asked for."""
+        if any(self.wants(found, movement) for movement in found.movements):
+            return True
+        # The coins of a call are none most often, and what it moved came and went elsewhere.
+        other, is_call_asked = self.other, not self.contract and self.direction != "in"
+        return other is not None and is_call_asked and any(same_address(one, other.text) for one in found.called)
 
     def wants(self, found: Transaction, movement: Movement) -> bool:
         """Whether a movement of a transaction is asked for: a call that carries no coins is none of the coin."""

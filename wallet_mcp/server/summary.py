@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +14,7 @@ from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.length import leading
 from wallet_mcp.server.output import Part
 from wallet_mcp.server.text import compact, table
-from wallet_mcp.server.units import amount_fields, told
+from wallet_mcp.server.units import SUMMED_APART_NOTE, amount_fields, told
 from wallet_mcp.wallet.assets import decimals_of, is_known, symbol_of
 from wallet_mcp.wallet.chains import Chain
 from wallet_mcp.wallet.flows import Flow, FlowTotal, fees_paid, totals_of
@@ -71,14 +72,20 @@ class FeeRow(Part):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The totals to list; `left_out`: how many rows more there are; `unsummed`: movements that are in none."""
+    """The totals to list; `left_out`: how many rows more there are; `unsummed`: movements that are in none.
+
+    `apart`: whether undecided amounts of one asset stand in several rows.
+    """
 
     rows: tuple[TotalRow, ...]
     left_out: int
     unsummed: int
+    apart: bool = False
 
     def notes(self) -> Iterator[str]:
         """What must be said about them."""
+        if self.apart:
+            yield SUMMED_APART_NOTE
         if self.left_out:
             are = "totals are" if self.left_out > 1 else "total is"
             yield f"{self.left_out} more {are} left out, flagged and unknown tokens first: ask with contract for one."
@@ -117,7 +124,8 @@ def totals_over(
     sums = sorted(totals_of(flows), key=lambda each: (bool(each.flags), not is_known(each.chain, each.contract)))
     rows = [TotalRow.model_validate(_total_fields(each)) for each in sums[:MAX_TOTALS]]
     shown = leading(rows, MAX_TOTALS, _TOTALS_LENGTH, lambda row: len(compact(row.model_dump())))
-    return Totals(tuple(rows[:shown]), len(sums) - shown, unsummed)
+    split = Counter((each.chain, each.contract, each.symbol) for each in sums if each.unit == "undecided")
+    return Totals(tuple(rows[:shown]), len(sums) - shown, unsummed, any(count > 1 for count in split.values()))
 
 
 def totals_lines(rows: Sequence[TotalRow]) -> list[str]:
@@ -154,7 +162,7 @@ def unclear_fee_rows(found: Sequence[Transaction], chains: Mapping[str, Chain]) 
     """The fees of transactions in which the address sent something and the rows do not tell who paid."""
     fees: dict[str, list[Decimal]] = {}
     for transaction in found:
-        sent = transaction.direction in ("out", "both", "self")
+        sent = any(movement.direction in ("out", "self") for movement in transaction.movements)
         if sent and transaction.fee and not transaction.fee_payer and transaction.status != "pending":
             fees.setdefault(transaction.chain, []).append(Decimal(transaction.fee))
     return [

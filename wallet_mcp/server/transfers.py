@@ -5,6 +5,7 @@ Upstream tells them in four lists and an outer amount, each of which may be told
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +18,7 @@ from wallet_mcp.server.length import leading
 from wallet_mcp.server.movements import FAILED_PART, AmountPart, amount_text, asset_fields
 from wallet_mcp.server.parties import party_key
 from wallet_mcp.server.text import compact
-from wallet_mcp.server.units import told
+from wallet_mcp.server.units import SUMMED_APART_NOTE, told
 from wallet_mcp.wallet.assets import asset_on, decimals_of, is_known
 from wallet_mcp.wallet.chains import NATIVE, Chain
 from wallet_mcp.wallet.history import Status, amount_number, readable, shown_parties, status_of
@@ -99,12 +100,12 @@ def _outer(context: ToolContext, chain: Chain, row: WireDetail) -> Iterator[Move
     """What the transaction itself carried; to all receivers together where none of their shares is told."""
     senders, asset = _joined(row.from_details), (NATIVE, "") if _is_of_coin(row, chain) else ("", row.symbol)
     # With a token transfer upstream may put the token's amount and symbol into the outer fields.
-    tokens = bool(row.token_transfer_details)
+    is_told = is_coin_symbol(chain, row.symbol) or not row.token_transfer_details
     if not any(receiver.amount for receiver in row.to_details):
-        if is_coin_symbol(chain, row.symbol) or not tokens:
+        if is_told:
             receivers = _joined(row.to_details)
             yield from _transfer(context, chain, "detail.amount", senders, receivers, row.amount, *asset)
-    elif asset[0] or not tokens:
+    elif asset[0] or is_told:
         for receiver in row.to_details:
             share = receiver.amount or _NOT_TOLD
             yield from _transfer(context, chain, "detail.to.amount", senders, receiver.address, share, *asset)
@@ -165,8 +166,12 @@ def net_of(context: ToolContext, movements: Sequence[Moved], chain: Chain) -> li
                 key = " ".join(map(party_key, party.split(" ")))
                 spelled.setdefault(key, party)
                 sums.setdefault((key, moved.asset, nameless, moved.unit, field), []).append(change)
-    if all(len(amounts) == 1 for amounts in sums.values()):
+    parts = Counter((key, asset, nameless) for (key, asset, nameless, _, _), amounts in sums.items() for _ in amounts)
+    if all(count == 1 for count in parts.values()):
         return []
+    undecided = Counter(key[:3] for key in sums if key[3] == "undecided")
+    if any(count > 1 for count in undecided.values()):
+        context.note(SUMMED_APART_NOTE)
     rows: list[NetRow] = []
     for (key, asset, nameless, unit, _), amounts in sums.items():
         amount = total(amounts)
@@ -216,7 +221,7 @@ def learn_units(context: ToolContext, chain: Chain, row: WireDetail) -> None:
     tokens = [transfer.amount for transfer in row.token_transfer_details]
     units.learn("detail.token", [AmountSample(amount, chain.id) for amount in tokens])
     # Beside a token transfer the outer fields may tell the token's amount: only a named coin is surely one.
-    native = is_coin_symbol(chain, row.symbol) if tokens else _is_of_coin(row, chain)
+    native = _is_of_coin(row, chain) and (not tokens or is_coin_symbol(chain, row.symbol))
     if native or not tokens:
         received = [party.amount for party in row.to_details]
         units.learn("detail.to.amount", [AmountSample(amount, chain.id, native) for amount in received])
@@ -228,7 +233,19 @@ def learn_units(context: ToolContext, chain: Chain, row: WireDetail) -> None:
 
 def _is_of_coin(row: WireDetail, chain: Chain) -> bool:
     """Whether the outer amount is one of the chain's coin; its symbol is all that can tell."""
-    return not row.symbol.strip() or is_coin_symbol(chain, row.symbol)
+    is_named = not row.symbol.strip() or is_coin_symbol(chain, row.symbol)
+    return is_named and not _tells_a_token(row, chain)
+
+
+def _tells_a_token(row: WireDetail, chain: Chain) -> bool:
+    """Whether the outer fields may tell a token transfer over again: anybody can name a token like the coin."""
+    outer = {readable(text) for text in (row.amount, *(party.amount for party in row.to_details))} - {""}
+    name = row.symbol.strip().casefold()
+    return any(
+        each.symbol.strip().casefold() == name and readable(each.amount) in outer
+        for each in row.token_transfer_details
+        if not each.token_contract_address.strip() or asset_on(chain.id, each.token_contract_address) != NATIVE
+    )
 
 
 def transfer_text(transfer: Transfer) -> str:

@@ -23,6 +23,11 @@ UNREADABLE_NOTE = (
 )
 BASE_UNITS_NOTE = "amount_raw counts base units of tokens of unknown decimals."
 
+SUMMED_APART_NOTE = (
+    "Undecided amounts of different API fields may be of two units: they are summed apart, and no single row is the "
+    "whole."
+)
+
 
 @dataclass(slots=True)
 class AmountUnits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Literal
@@ -92,6 +92,7 @@ class Movement:
 class Transaction:
     """A transaction from one address's point of view. `fee` is in the chain's coin; `fee_payer` "" when unknown.
 
+    `called`: to whom the address itself sent the transaction, with coins or without.
     `more`: how many of its movements are left out of `movements`, for an answer has an end. `ordinal`: how many
     transactions without a hash come before it that are otherwise the same. `sent_inside`: the address sent coins
     inside it, which contracts do.
@@ -108,6 +109,7 @@ class Transaction:
     fee: str
     fee_payer: str
     flags: tuple[str, ...]
+    called: tuple[str, ...] = ()
     more: int = 0
     ordinal: int = 0
     sent_inside: bool = False
@@ -164,8 +166,15 @@ def transaction_of(rows: Sequence[Row], address: str) -> Transaction:
         fee=fee,
         fee_payer=_only_address(outer.senders) if outer else "",
         flags=tuple(flags),
+        called=tuple(dict.fromkeys(_called(rows, address))),
         sent_inside=any(row.itype == INTERNAL and is_party(row.senders, address) for row in rows),
     )
+
+
+def _called(rows: Sequence[Row], address: str) -> Iterator[str]:
+    for row in rows:
+        if row.itype == OUTER and is_party(row.senders, address):
+            yield from _addresses(party.address for party in row.receivers)
 
 
 def _once(moved: Sequence[tuple[Row, Movement]]) -> list[tuple[Row, Movement]]:
@@ -191,7 +200,8 @@ def _status_of_rows(rows: Sequence[Row]) -> tuple[Status, Sequence[Row]]:
     # Where nothing else is known of the transaction, what failed is all there is to tell.
     told = held or rows
     deciding = [row for row in told if row.itype != INTERNAL] or told
-    statuses = {status_of(row.status) for row in deciding}
+    # A blank one contradicts nothing.
+    statuses = {status_of(row.status) for row in deciding if row.status.strip()}
     status: Status = statuses.pop() if len(statuses) == 1 else "unknown"
     return status, rows if status == "failed" else told
 

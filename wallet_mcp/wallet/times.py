@@ -8,7 +8,8 @@ from typing import Final, Literal, TypeAlias
 
 Side: TypeAlias = Literal["begin", "end"]
 
-_AGE = re.compile(r"(\d{1,4})\s*(m|min|h|d|w)", re.ASCII)
+# Not with a capital M, which means months elsewhere.
+_AGE = re.compile(r"(\d{1,4})\s*(m|(?i:min|h|d|w))", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _UNITS: Final = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _MINUTE_MS: Final = 60_000
@@ -16,7 +17,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999: no later one can be written."""
 
-TIME_RULE: Final = "ISO 8601 UTC (2026-11-22T10:00:00Z), a date (2026-11-22: the whole day) or an age (7d, 24h, 30m)"
+TIME_RULE: Final = (
+    "ISO 8601 UTC (2026-11-22T10:00:00Z), a date (2026-11-22: the whole day) or an age (7d, 24h, 30m: minutes)"
+)
 
 
 class BadTime(ValueError):
@@ -35,14 +38,14 @@ def parse_time(text: str, now: float, side: Side) -> int:
 
 def is_age(text: str) -> bool:
     """Whether a text is an age, which means another moment when the clock is found to be wrong."""
-    return _AGE.fullmatch(text.strip().lower()) is not None
+    return _AGE.fullmatch(text.strip()) is not None
 
 
 def _parsed(given: str, now: float, side: Side) -> int:
-    age = _AGE.fullmatch(given.lower())
+    age = _AGE.fullmatch(given)
     try:
         if age:
-            moment = datetime.fromtimestamp(now, UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+            moment = datetime.fromtimestamp(now, UTC) - timedelta(**{_UNITS[age[2].lower()]: int(age[1])})
             return _milliseconds(moment) // _MINUTE_MS * _MINUTE_MS
         if _DATE.fullmatch(given):
             day = datetime.fromisoformat(given).replace(tzinfo=UTC)

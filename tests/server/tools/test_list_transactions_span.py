@@ -81,7 +81,7 @@ async def test_a_span_that_begins_before_all_history_is_never_called_complete(fa
 @pytest.mark.parametrize(
     ("begin", "end", "field", "told"),
     [
-        ("last week", None, "begin", "an age (7d, 24h, 30m)"),
+        ("last week", None, "begin", "an age (7d, 24h, 30m: minutes)"),
         (None, "yesterday", "end", "ISO 8601 UTC"),
         ("2026-11-31", None, "begin", "ISO 8601"),
         ("2027-01-01", None, "begin", "a time in the past; it is 2026-11-22T10:00:00Z now"),

@@ -132,7 +132,8 @@ def _not_found(context: ToolContext, arguments: Input, tx_hash: TxHash, search: 
     if search.failures:
         failed = ", ".join(f"{chain} (error {error.code})" for chain, error in search.failures.items())
         because = f"not found on the chains searched, and these could not be asked: {failed}"
-        again["chain"] = next(iter(search.failures))
+        if len(search.failures) == 1 or arguments.chain is not None:
+            again["chain"] = next(iter(search.failures))
     else:
         because = "not found or not indexed yet: a new transaction takes some seconds, so repeat this once at most"
         if arguments.chain is not None:

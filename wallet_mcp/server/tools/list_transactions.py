@@ -33,7 +33,7 @@ from wallet_mcp.server.movements import (
     transaction_lines,
     transaction_row,
 )
-from wallet_mcp.server.output import Part, WalletOutput
+from wallet_mcp.server.output import Part, WalletOutput, listed
 from wallet_mcp.server.resolve import find_contract, find_wallet, wallet_chains
 from wallet_mcp.server.scan import Scan, scan_history
 from wallet_mcp.server.span import ClockProblem, Span, ask_the_time, clock_of, read_span
@@ -196,11 +196,8 @@ async def _listing(context: ToolContext, arguments: Input) -> Output:
             context.note("Fees are summed only where neither contract, direction nor counterparty is given.")
         for note in totals.notes():
             context.note(note)
-    elif to_end and scan.out_of_time and scan.read_ms is not None:
-        context.note(
-            "This span is more than one call can read. For totals ask for shorter ones, such as "
-            f"begin={iso_ms(scan.read_ms + 1)}."
-        )
+    elif to_end:
+        context.note(_no_totals(scan, span, by_id))
     answer = _Answer(
         context=context,
         address=address,
@@ -299,6 +296,21 @@ def _question(
         filters=(address.key, *filters),
         chains=None if arguments.chains is None else tuple(chain.id for chain in chains),
     )
+
+
+def _no_totals(scan: Scan, span: Span, by_id: Mapping[str, Chain]) -> str:
+    """Why a span has no totals, and how to have some."""
+    if scan.failures:
+        read = compact([chain for chain in by_id if chain not in scan.failures])
+        return (
+            f"No totals: {listed(list(scan.failures))} could not be read. For those of the others give chains={read}."
+        )
+    if scan.repeated or scan.given_up:
+        return "No totals: rows came twice or could not all be read."
+    told = "No totals: the span was not read to its end"
+    if scan.read_ms is None or scan.read_ms >= span.now_ms:
+        return f"{told}."
+    return f"{told}. For totals ask for a shorter one, such as begin={iso_ms(scan.read_ms + 1)}."
 
 
 def _add_notes(
