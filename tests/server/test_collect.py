@@ -166,6 +166,37 @@ async def test_of_rows_that_are_spelled_the_coin_the_one_with_its_symbol_counts(
     assert f"twice, once with another symbol or none, with different balances ({coin.balance} and {other})" in note
 
 
+def coin(symbol: str, balance: str, price: str = "1") -> dict[str, Any]:
+    return row(0, balance=balance) | {"symbol": symbol, "tokenPrice": price}
+
+
+async def test_the_coin_is_found_on_whatever_page_it_stands() -> None:
+    pages = Pages({"1": [[coin("SCAM", "1"), *full(1)[:99]], [coin("ETH", "50", "3000")]]})
+    context = context_on(pages)
+    collected = await collect(context, "1")
+    (found,) = [holding for holding in collected.holdings if holding.contract == "native"]
+    assert (found.symbol, found.value_usd, len(collected.holdings)) == ("ETH", Decimal(150_000), 100)
+    assert (collected.repeated, collected.is_partial) == ([], False)
+    (note,) = context.notes
+    assert "with different balances (50 and 1): the first is counted" in note
+
+
+async def test_a_coin_that_shifts_over_a_page_border_counts_once_whatever_its_price() -> None:
+    first, second = [coin("ETH", "1", "1"), *full(1)[:99]], [coin("ETH", "1", "2"), *full(1)[:99]]
+    context = context_on(Pages({"1": [first, second]}))
+    collected = await collect(context, "1")
+    assert (collected.repeated, len(collected.holdings), context.notes) == (["1"], 100, [])
+
+
+async def test_a_token_that_one_page_lists_with_different_balances_is_kept_in_mind() -> None:
+    same, other = [row(1), row(1)], [row(2, balance="3"), row(2, balance="4"), row(2, balance="4")]
+    failing = [row(3, "56", "1"), row(3, "56", "2"), *full(9, "56")[:98]]
+    pages = Pages({"1": [[*same, *other]], "56": [failing, refusal(40411)]})
+    collected = await collect(context_on(pages), "1", "56")
+    assert [[int(one.balance or 0) for one in rows] for rows in collected.doubled] == [[3, 4, 4]]
+    assert numbers(collected) == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("told", "size"),
     [("50", 50), ("100", 100), ("500", 100), ("", 100), ("0", 100), ("x", 100), ("²", 100), ("9" * 5_000, 100)],

@@ -157,6 +157,9 @@ async def test_whatever_only_carries_the_symbol_is_a_namesake() -> None:
     assert (only.holdings, only.namesakes, only.relatives) == ([real], [fake], [elsewhere])
     unknown = apply_filter(await filter_of("NOSUCH", "1"), [*everything, holding("1", "0x9", "nosuch")])
     assert (unknown.holdings, [one.contract for one in unknown.namesakes]) == ([], ["0x9"])
+    bare = holding("1", "", "USDT")
+    missing = apply_filter(await filter_of("USDT", "1", "56"), [bare, real, holding("1", "", "USDC")])
+    assert (missing.holdings, missing.namesakes, missing.nameless) == ([real], [], [bare])
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from wallet_mcp.sandbox.app import (
     Sandbox,
     SandboxOptions,
 )
-from wallet_mcp.wallet_api.endpoints import NATIVE_FORM, ApiConfig, TokenRef
+from wallet_mcp.wallet_api.endpoints import NATIVE_FORM, ApiConfig, NoBalancePage, TokenRef
 from wallet_mcp.wallet_api.errors import ApiError
 from wallet_mcp.wallet_api.signing import Ed25519Signer
 
@@ -158,7 +158,13 @@ async def test_rows_of_several_entries_are_put_together_where_one_chain_was_aske
     entries = (await tokens(NATIVE)(make_api(Scripted(reply)))).data
     assert page.page == "2"
     assert [row.symbol for row in page.token_assets] == ["A", "B"]
+    assert not isinstance(page, NoBalancePage)
     assert [[row.symbol for row in entry.token_assets] for entry in entries] == [["A"], ["B"]]
+
+
+async def test_an_answer_without_an_entry_is_a_page_of_its_own_kind() -> None:
+    page = (await balances()(make_api(Scripted(success([]))))).data
+    assert (isinstance(page, NoBalancePage), page.token_assets) == (True, ())
 
 
 @pytest.mark.parametrize("ask", [balances(), tokens(NATIVE)])

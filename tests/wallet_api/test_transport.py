@@ -64,6 +64,8 @@ def test_is_loopback(host: str, loopback: bool) -> None:
         ("https://web3.binance.com/build", {}, False, ()),
         ("https://web3.binance.com/build", {"https_proxy": "p", "ALL_PROXY": " "}, False, ("https_proxy",)),
         ("https://web3.binance.com/build", {"HTTPS_PROXY": "p"}, True, ()),
+        # For http:// alone, which goes only to loopback: the client never uses these.
+        ("https://web3.binance.com/build", {"HTTP_PROXY": "p", "http_proxy": "p"}, False, ()),
         ("http://localhost:8750/build", {"HTTP_PROXY": "p"}, False, ()),
         ("http://[::1]:8750/build", {"ALL_PROXY": "p"}, False, ()),
     ],

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
 from wallet_mcp.server.context import ToolContext
-from wallet_mcp.server.rows import coin_spellings, holding_of, note_coin_twice, with_one_coin
+from wallet_mcp.server.rows import coin_spellings, holding_of, listed_twice, note_coin_twice, with_one_coin
 from wallet_mcp.wallet.addresses import Address
-from wallet_mcp.wallet.chains import Chain
+from wallet_mcp.wallet.chains import NATIVE, Chain
 from wallet_mcp.wallet.holdings import Holding
+from wallet_mcp.wallet_api.endpoints import NoBalancePage
 from wallet_mcp.wallet_api.errors import ApiError
-from wallet_mcp.wallet_api.models import WireBalancePage
+from wallet_mcp.wallet_api.models import WireBalancePage, WireToken
 
 PAGE_SIZE = 100
 MAX_PAGES = 60
@@ -32,6 +33,8 @@ class Collected:
     """What was read.
 
     A chain is in at most one of these: failed, cut off at the cap, repeating its pages, or refused a further page.
+    `absent`: the chains that the API gave no entry for. `doubled`: the rows of each token that one page lists with
+    different balances. `coins`: each chain's rows of its coin.
     """
 
     holdings: list[Holding] = field(default_factory=list)
@@ -41,6 +44,9 @@ class Collected:
     capped: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    doubled: list[list[Holding]] = field(default_factory=list)
+    coins: dict[str, list[tuple[WireToken, Holding]]] = field(default_factory=dict)
     hopeless: ApiError | None = None
     parts: dict[str, float] = field(default_factory=dict)
 
@@ -75,8 +81,12 @@ async def collect_holdings(context: ToolContext, address: Address, chains: Seque
         raise collected.hopeless
     if len(collected.failures) == len(chains):
         raise collected.failures[chains[0].id]
-    order = {chain.id: index for index, chain in enumerate(chains)}
-    collected.holdings.sort(key=lambda holding: order[holding.chain])
+    read, collected.holdings = collected.holdings, []
+    for chain in chains:
+        # Which row is the coin is only known once a chain is read: the right one may stand on its last page.
+        collected.holdings += with_one_coin([holding for holding in read if holding.chain == chain.id])
+        coins = collected.coins.get(chain.id, []) if chain.id not in collected.failures else []
+        note_coin_twice(context, chain, coin_spellings([row for row, _ in coins], [coin for _, coin in coins]))
     return collected
 
 
@@ -89,7 +99,7 @@ async def _collect_chain(
     chains: int,
 ) -> None:
     seen: set[str | Holding] = set()
-    coins: dict[str, Holding] = {}
+    coins = collected.coins.setdefault(chain.id, [])
     until = context.deadline - _RESERVE_S
     page = 0
     while True:
@@ -115,26 +125,35 @@ async def _collect_chain(
             collected.failures[chain.id] = error
             # A chain in part would make a total that covers nobody knows what.
             collected.holdings[:] = [holding for holding in collected.holdings if holding.chain != chain.id]
+            collected.doubled[:] = [same for same in collected.doubled if same[0].chain != chain.id]
             await collected.tell(context, chain, 1, chains)
             return
         context.provenance.take(answer)
-        for spelling, coin in coin_spellings(answer.data.token_assets, found).items():
-            coins.setdefault(spelling, coin)
-        note_coin_twice(context, chain, coins)
+        if page == 1 and isinstance(answer.data, NoBalancePage):
+            collected.absent.append(chain.id)
         collected.read += 1
         full = len(answer.data.token_assets) >= page_size_of(answer.data, PAGE_SIZE)
         # How many pages there are is not known before the last (contract §3.2).
         await collected.tell(context, chain, page / (page + 1) if full else 1, chains)
-        if found and all((holding.contract or holding) in seen for holding in found):
+        if found and all(_key(holding) in seen for holding in found):
             collected.repeated.append(chain.id)
             return
-        for holding in with_one_coin(found):
+        collected.doubled += listed_twice([holding for holding in found if _key(holding) not in seen])
+        for row, holding in zip(answer.data.token_assets, found, strict=True):
+            if holding.contract == NATIVE:
+                coins.append((row, holding))
+            key = _key(holding)
             # Balances can shift over a page border while paging: a token counts once, where it came first.
-            if not holding.contract or holding.contract not in seen:
+            if not isinstance(key, str) or key not in seen:
                 collected.holdings.append(holding)
-            seen.add(holding.contract or holding)
+            seen.add(key)
         if not full:
             return
+
+
+def _key(holding: Holding) -> str | Holding:
+    """What makes a row the same one on a later page: its contract, or all but its price where others may share it."""
+    return holding.contract if holding.contract not in ("", NATIVE) else replace(holding, price_usd=None)
 
 
 def page_size_of(page: WireBalancePage, asked: int) -> int:

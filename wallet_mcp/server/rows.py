@@ -19,6 +19,12 @@ from wallet_mcp.wallet_api.models import WireToken
 VALUE_USD = "to a millionth; absent: unpriced"
 """What the schemas say of a value; it is rounded by `money.usd_value`."""
 
+_NAMED = 3
+"""Tokens that are named where several are in doubt."""
+
+Spelling = tuple[str, str, str]
+"""How a coin is named: as what contract, by which other symbol, with which other balance."""
+
 COLUMNS = (
     "contract",
     "symbol",
@@ -61,16 +67,20 @@ def holding_of(row: WireToken, chain: Chain) -> Holding:
     )
 
 
-def coin_spellings(rows: Iterable[WireToken], holdings: Iterable[Holding]) -> dict[str, Holding]:
+def coin_spellings(rows: Iterable[WireToken], holdings: Iterable[Holding]) -> dict[Spelling, Holding]:
     """The coin of the rows' chain by how it is named, the one that counts first.
 
-    It is named as such, by a contract that is the coin over again, or by another symbol than its own or none.
+    It is named as such, by a contract that is the coin over again, or by another symbol than its own or none; named
+    alike it is told apart by another balance.
     """
-    found: dict[str, Holding] = {}
+    found: dict[Spelling, Holding] = {}
     for row, holding in sorted(zip(rows, holdings, strict=True), key=lambda each: _coin_order(each[1])):
         if holding.contract == NATIVE:
             other = f" {holding.symbol.casefold()}" if _coin_order(holding) else ""
-            found.setdefault(f"{asset_of(row.token_contract_address or '')}{other}", holding)
+            asset = asset_of(row.token_contract_address or "")
+            first = found.setdefault((asset, other, ""), holding)
+            if _balance_told(first) != _balance_told(holding):
+                found.setdefault((asset, other, _balance_told(holding)), holding)
     return found
 
 
@@ -84,18 +94,55 @@ def _coin_order(holding: Holding) -> int:
     return coin_rank(holding.chain, holding.symbol) if holding.contract == NATIVE else 0
 
 
-def note_coin_twice(context: ToolContext, chain: Chain, spellings: Mapping[str, Holding]) -> None:
+def note_coin_twice(context: ToolContext, chain: Chain, spellings: Mapping[Spelling, Holding]) -> None:
     """Say that the coin of a chain was listed twice, if it was."""
     if len(spellings) < 2:
         return
-    named = len({spelling.partition(" ")[0] for spelling in spellings}) == 1
-    told = dict.fromkeys("unknown" if one.balance is None else plain(one.balance) for one in spellings.values())
-    how = "with another symbol or none" if named else "under a contract"
-    twice = f"The API lists the coin of {chain.name} twice, once {how}"
+    told = dict.fromkeys(_balance_told(one) for one in spellings.values())
+    twice = f"The API lists the coin of {chain.name} twice"
+    if len({asset for asset, _, _ in spellings}) > 1:
+        twice = f"{twice}, once under a contract"
+    elif len({symbol for _, symbol, _ in spellings}) > 1:
+        twice = f"{twice}, once with another symbol or none"
     if len(told) == 1:
         context.note(f"{twice}: it is one balance, counted once.")
     else:
         context.note(f"{twice}, with different balances ({listed(list(told))}): the first is counted, one is wrong.")
+
+
+def listed_twice(holdings: Iterable[Holding]) -> list[list[Holding]]:
+    """The tokens that an answer lists more than once with different balances, each with its rows."""
+    rows: dict[tuple[str, str], list[Holding]] = {}
+    for one in holdings:
+        if one.contract not in ("", NATIVE):
+            rows.setdefault((one.chain, one.contract), []).append(one)
+    return [same for same in rows.values() if len({_balance_told(one) for one in same}) > 1]
+
+
+def note_listed_twice(context: ToolContext, doubled: Sequence[Sequence[Holding]]) -> None:
+    """Say of which tokens one row counts and another does not."""
+    for same in doubled[:_NAMED]:
+        told = listed(list(dict.fromkeys(_balance_told(one) for one in same)))
+        often = "twice" if len(same) == 2 else f"{len(same)} times"
+        context.note(
+            f"The API lists {same[0].chain}:{same[0].contract} {often} with different balances ({told}): "
+            "the first is counted, one may be missing."
+        )
+    context.note_symbols((same[0].chain, same[0].contract, "") for same in doubled[:_NAMED])
+
+
+def note_no_entry(context: ToolContext, chains: Sequence[Chain]) -> None:
+    """Say of which chains the API answered nothing at all, which is how a chain with nothing on it may look."""
+    if chains:
+        names = listed([f"{chain.name} ({chain.id})" for chain in chains])
+        context.note(f"The API gave no entry for {names}: taken as nothing held there.")
+        context.note_chains(chains)
+
+
+def _balance_told(holding: Holding) -> str:
+    if holding.balance is not None:
+        return plain(holding.balance)
+    return "unknown" if holding.raw is None else f"{holding.raw} base units"
 
 
 def symbols_shown(shown: Iterable[Holding]) -> Iterator[tuple[str, str, str]]:
@@ -123,9 +170,18 @@ def note_doubts(context: ToolContext, counted: Iterable[Holding], shown: Iterabl
         context.note(
             f"The API gave no risk verdict for {unchecked} of these tokens: unflagged there means not checked."
         )
+    shown = list(shown)
     if any(DECIMALS_DISAGREE in one.flags for one in shown):
         context.note(
             f"{DECIMALS_DISAGREE}: balance and raw balance contradict the known decimals. Tell neither as a fact."
+        )
+    apart = [one for one in shown if AMOUNTS_DISAGREE in one.flags and one.balance and not one.is_amount_known]
+    if apart:
+        names = [f"{one.chain}:{one.contract or '(contract missing)'}" for one in apart[:_NAMED]]
+        more = [f"{len(apart) - _NAMED} more"] if len(apart) > _NAMED else []
+        context.note(
+            f"{AMOUNTS_DISAGREE}: balance and raw balance of {listed([*names, *more])} contradict each other. "
+            "Tell neither as a fact."
         )
 
 

@@ -60,11 +60,15 @@ class TokenFilter:
 
 @dataclass(slots=True)
 class FilterResult:
-    """The holdings of the token, and those that only carry its symbol, well-known ones apart."""
+    """The holdings of the token, and those that only carry its symbol: well-known ones and nameless ones apart.
+
+    `nameless` ones came without their contract, so that they may be of the token.
+    """
 
     holdings: list[Holding] = field(default_factory=list)
     namesakes: list[Holding] = field(default_factory=list)
     relatives: list[Holding] = field(default_factory=list)
+    nameless: list[Holding] = field(default_factory=list)
 
 
 async def find_token_chain(context: ToolContext, text: str, address: Address) -> Chain | None:
@@ -121,6 +125,8 @@ def apply_filter(token: TokenFilter, holdings: Sequence[Holding]) -> FilterResul
     for holding in holdings:
         if token.matches(holding):
             result.holdings.append(holding)
+        elif token.carries_symbol(holding) and not holding.contract:
+            result.nameless.append(holding)
         elif token.carries_symbol(holding):
             known = known_token(holding.chain, holding.contract) is not None
             (result.relatives if known else result.namesakes).append(holding)
@@ -149,11 +155,28 @@ def note_findings(
             f"Not counted, because they only carry the symbol {token.text} under another contract: "
             f"{_list_of(found.namesakes)}."
         )
+    if found.nameless:
+        context.note(f"{nameless(token, found)}: whether {_they(found)} {token.text} is unknown.")
     if portfolio.risk.count and not portfolio.unpriced.count and all(holding.risk for holding in portfolio.listed):
         context.note(f"All that was found of {token.text} is flagged as risk, so it is in no total.")
-    elif not portfolio.listed:
+    elif not portfolio.listed and not found.nameless:
         where = "the chains that were read" if partial else "these chains"
         context.note(f"The API reports no {token.text} on {where}: that means zero, or unknown to the provider.")
+
+
+def nameless(token: TokenFilter, found: FilterResult) -> str:
+    """How many holdings may be of the token, as a sentence starts; "" where none may, or nothing identifies it."""
+    count = len(found.nameless)
+    if token.is_unknown or not count:
+        return ""
+    one = count == 1
+    return (
+        f"{count} holding{'' if one else 's'} called {token.text} came without {'its' if one else 'their'} contract"
+    )
+
+
+def _they(found: FilterResult) -> str:
+    return "it is" if len(found.nameless) == 1 else "they are"
 
 
 def _unknown(token: TokenFilter, found: FilterResult, read: Sequence[Chain], partial: bool) -> str:
@@ -163,7 +186,7 @@ def _unknown(token: TokenFilter, found: FilterResult, read: Sequence[Chain], par
         *others, last = token.meant
         meant = f"{', '.join(others)} or {last}" if others else last
         by_name = f"Perhaps {meant} was meant: ask for that, or by contract."
-    carrying = [*found.relatives, *found.namesakes]
+    carrying = [*found.relatives, *found.namesakes, *found.nameless]
     if carrying:
         return (
             f"{token.text} is no well-known token; these holdings carry that symbol: {_list_of(carrying)}. "

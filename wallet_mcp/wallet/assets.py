@@ -46,10 +46,11 @@ def asset_on(chain: str, contract: str) -> str:
 
 
 def asset_named(chain: str, contract: str | None, symbol: str) -> str:
-    """`asset_on` of a row; "" where upstream left out the contract of what is by its symbol not the chain's coin."""
+    """`asset_on` of a row; "" where upstream left out the contract of what no symbol shows to be the coin."""
     if contract is None and symbol.strip():
         coin = _known_chain(chain)
-        if coin is not None and coin.native_symbol and not is_coin_symbol(coin, symbol):
+        # Of a chain that the table does not know nobody can tell which symbol its coin has.
+        if coin is None or not is_coin_symbol(coin, symbol):
             return ""
     return asset_on(chain, contract or "")
 

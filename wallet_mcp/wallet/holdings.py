@@ -10,7 +10,7 @@ from typing import Final
 from .assets import asset_named, contract_flags, decimals_of
 from .chain_text import FLAGS
 from .known_tokens import clean_symbol
-from .money import BadNumber, derive_decimals, parse_amount, plain, scale, usd_value
+from .money import MAX_DECIMALS, BadNumber, derive_decimals, parse_amount, plain, scale, total, usd_value
 
 AMOUNTS_DISAGREE: Final = "amounts_disagree"
 """The flag of a row whose balance and raw balance are not the same amount at any number of decimals."""
@@ -45,10 +45,12 @@ class Holding:
 
     @property
     def is_amount_known(self) -> bool:
-        """Whether the balance can be counted with: one of 0 beside base units was only cut off, or is wrong."""
-        if self.balance is None or DECIMALS_DISAGREE in self.flags:
+        """Whether the balance can be counted with: as far as it is told, it is what the raw balance says."""
+        if self.balance is None or DECIMALS_DISAGREE in self.flags or (self.balance == 0 and self.raw):
             return False
-        return not (self.balance == 0 and self.raw)
+        if AMOUNTS_DISAGREE not in self.flags or self.raw is None:
+            return True
+        return _is_cut_off(self.balance, self.raw, decimals_of(self.chain, self.contract))
 
     @property
     def value_usd(self) -> Decimal | None:
@@ -71,7 +73,7 @@ def read_holding(
     A balance, raw balance or price that is neither blank nor a plain, non-negative number is left unknown and the
     row flagged: what cannot be read exactly must not become an amount, and one odd token must not hide the others.
     Where only the raw balance is told, the decimals of a well-known asset make the balance of it; where both are
-    told and make other decimals, neither is an amount.
+    told and make other decimals or none, neither is an amount, save a balance that was only cut off.
     """
     amount, base, rate = _number(balance), _number(raw, whole=True), _number(price)
     asset = asset_named(chain, contract, symbol)
@@ -108,6 +110,21 @@ def read_holding(
 def _fits(balance: Decimal, decimals: int | None) -> bool:
     """Whether a balance has no more places than an asset of so many decimals can have."""
     return decimals is not None and len(plain(balance).partition(".")[2]) <= decimals
+
+
+def _is_cut_off(balance: Decimal, raw: int, known: int | None) -> bool:
+    """Whether a balance is the raw one less its last digits; of one of 0 nothing was left."""
+    if not balance or not raw:
+        return False
+    # Rounding up to a power of ten, or down from one, moves the first digit by a place.
+    likely = Decimal(raw).adjusted() - balance.adjusted()
+    tried = (likely, likely - 1, likely + 1) if known is None else (known,)
+    unit = scale(1, len(plain(balance).partition(".")[2]))
+    return any(
+        total([scale(raw, decimals), balance.copy_negate()]).copy_abs() < unit
+        for decimals in tried
+        if 0 <= decimals <= MAX_DECIMALS
+    )
 
 
 def _number(text: str, *, whole: bool = False) -> Decimal | None:

@@ -76,6 +76,10 @@ class TokenRef:
     contract: str
 
 
+class NoBalancePage(WireBalancePage):
+    """Stands for the entry of a chain where the answer held none at all, though §3.2 has one per chain."""
+
+
 class WalletApi:
     """The client of the Wallet API: signed, paced, cached; nothing but these five calls leaves it.
 
@@ -128,7 +132,8 @@ class WalletApi:
     ) -> Answer[WireBalancePage]:
         """One page of what an address holds on one chain, risk tokens included (§3.2).
 
-        `page` counts from 1, `page_size` is 1 to 100. One chain a call: several are refused upstream by now.
+        `page` counts from 1, `page_size` is 1 to 100. One chain a call: several are refused upstream by now. Where
+        the answer has no entry, the page is a `NoBalancePage`.
         """
         query = (
             ("address", address),
@@ -143,7 +148,7 @@ class WalletApi:
             entries = read_rows(WireBalancePage, outcome.envelope.data)
             rows = tuple(row for entry in entries for row in entry.token_assets)
             _check_owner(rows, address)
-            first = entries[0] if entries else WireBalancePage()
+            first = entries[0] if entries else NoBalancePage()
             return first.model_copy(update={"token_assets": rows})
 
         return await self._answers.get(

@@ -27,7 +27,8 @@ ATTEMPT_TIMEOUT_S = 10.0
 """One send, from connecting to the last byte; a busy history takes 4 s to fail (contract §3.4)."""
 
 _TIMEOUTS = httpx.Timeout(ATTEMPT_TIMEOUT_S, connect=5.0)
-_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+# Those for http:// alone never apply: without TLS only loopback is spoken to.
+_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,8 @@ async def test_a_wallet_without_anything_is_worth_nothing(face: Face) -> None:
 
 
 async def test_more_than_half_in_an_unknown_token_is_told_apart(era: Era) -> None:
-    api = upstream({"1": [asset(1, balance="1000"), asset(2), asset(0, tokenContractAddress="", balance="30")]})
+    coin = asset(0, tokenContractAddress="", balance="30", rawBalance="")
+    api = upstream({"1": [asset(1, balance="1000", rawBalance=""), asset(2), coin]})
     async with connect(era, settings=custom_settings(), transport=api) as face:
         answer = await face.answer(TOOL, address=STRANGER, chains=["1"])
         assert answer["total_value_usd"] == "1032"
@@ -171,7 +172,7 @@ async def test_more_than_half_in_an_unknown_token_is_told_apart(era: Era) -> Non
 
 
 async def test_an_unknown_token_that_the_minimum_hides_is_told_apart_all_the_same(era: Era) -> None:
-    rows = [asset(1, balance="500000", rawBalance="1"), asset(2, balance="100", rawBalance="1")]
+    rows = [asset(1, balance="500000", rawBalance=""), asset(2, balance="100", rawBalance="")]
     answer = await ask(era, {"1": rows}, min_value_usd=1_000_000)
     assert (answer["holdings"], answer["below_minimum"]) == ([], {"count": 2, "value_usd": "500100"})
     assert (answer["dominant"]["value_usd"], answer["dominant"]["total_without_it_usd"]) == ("500000", "100")
@@ -186,7 +187,7 @@ async def test_a_coin_that_is_listed_twice_is_counted_once(era: Era, order: int)
     assert answer["holdings"][0]["contract"] == "native"
     assert "lists the coin of Polygon twice, once under a contract: it is one balance, counted once." in answer.notes
     assert "notes" not in await ask(era, {"137": rows[1:]})
-    rows[1]["balance"] = "6"
+    rows[1] |= {"balance": "6", "rawBalance": "6000000000000000000"}
     told = await ask(era, {"137": rows[::order]})
     assert (told["total_value_usd"], told["holdings_count"]) == ("2.5" if order == 1 else "3", 1)
     assert f"different balances ({'5 and 6' if order == 1 else '6 and 5'}): the first is counted" in told.notes
@@ -208,7 +209,7 @@ LONG_ROW = {"symbol": "W" * 40 + " claim.example now", "balance": "1" * 60 + "."
 async def test_a_page_of_the_longest_rows_is_cut_and_goes_on(
     era: Era, arguments: dict[str, int], longest: int
 ) -> None:
-    rows = [asset(number, rawBalance=str(number) * 60, **LONG_ROW) for number in range(1, 231)]
+    rows = [asset(number, rawBalance="", **LONG_ROW) for number in range(1, 231)]
     async with connect(era, settings=custom_settings(), transport=upstream({"1": rows})) as face:
         answer = await face.answer(TOOL, {"address": STRANGER, "chains": ["1"]} | arguments)
         contracts: list[str] = []
@@ -363,6 +364,42 @@ async def test_amounts_of_the_wrong_decimals_are_worth_nothing_that_is_known(era
     (row,) = asked["holdings"]
     assert (row["balance"], row["flags"], "value_usd" in row) == ("12500250000", ["decimals_disagree"], False)
     assert "Tell neither as a fact." in asked.notes
+
+
+async def test_a_token_that_is_listed_twice_with_different_balances_makes_a_total_of_at_least(era: Era) -> None:
+    rows = [asset(number, balance=balance, rawBalance="") for number in range(1, 6) for balance in ("100", "900")]
+    answer = await ask(era, {"1": rows, "56": [asset(9, "56"), asset(9, "56")]}, chains=["1", "56"])
+    assert (answer["total_value_usd"], answer["at_least"], answer["complete"]) == ("502", True, False)
+    assert answer["incomplete_because"] == "the API lists tokens of Ethereum (1) twice with different balances"
+    told = [note for note in answer["notes"] if "twice with different balances" in note]
+    assert told[0] == (
+        f"The API lists 1:0x{1:040x} twice with different balances (100 and 900): the first is counted, one may be "
+        "missing."
+    )
+    assert len(told) == 3
+
+
+async def test_two_coins_that_are_named_alike_are_told(era: Era) -> None:
+    rows = [
+        asset(0, tokenContractAddress=spelled, symbol="ETH", balance=balance, rawBalance="")
+        for spelled, balance in (("", "1"), ("", "2"), ("0x" + "e" * 40, "2"))
+    ]
+    answer = await ask(era, {"1": rows}, chains=["1"])
+    assert answer["total_value_usd"] == "1"
+    assert (
+        "The API lists the coin of Ethereum twice, with different balances (1 and 2): the first is counted, one is "
+        "wrong." in answer.notes
+    )
+
+
+async def test_chains_without_an_entry_are_taken_as_empty_and_told(era: Era) -> None:
+    def reply(request: httpx.Request) -> Made:
+        return [{"tokenAssets": [asset(1)]}] if request.url.params["chains"] == "1" else []
+
+    async with connect(era, settings=custom_settings(), transport=Upstream(reply)) as face:
+        answer = await face.answer(TOOL, address=STRANGER, chains=["1", "8453", "59144"])
+        assert (answer["total_value_usd"], answer["complete"]) == ("2", True)
+        assert "The API gave no entry for Base (8453) and Linea (59144): taken as nothing held there." in answer.notes
 
 
 async def test_a_row_without_a_contract_does_not_take_the_place_of_the_coin(era: Era) -> None:

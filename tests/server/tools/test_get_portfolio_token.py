@@ -221,3 +221,30 @@ async def test_a_token_without_a_total_is_explained(
     answer = await ask(era, {"1": rows}, token=token)
     assert answer.structure.get("total_value_usd") == total
     assert told in answer.notes
+
+
+@pytest.mark.parametrize(("count", "also", "total"), [(1, False, None), (2, False, None), (2, True, "2")])
+async def test_what_came_without_its_contract_leaves_the_token_in_doubt(
+    era: Era, count: int, also: bool, total: str | None
+) -> None:
+    rows = [asset(0, tokenContractAddress=None, symbol="USDT")] * count
+    rows += [asset(1, tokenContractAddress=USDT, symbol="USDT")] * also
+    answer = await ask(era, {"1": rows}, token="USDT")
+    came = "1 holding called USDT came without its" if count == 1 else "2 holdings called USDT came without their"
+    assert answer["incomplete_because"] == f"{came} contract"
+    assert f"{came} contract: whether {'it is' if count == 1 else 'they are'} USDT is unknown." in answer.notes
+    assert (answer["complete"], answer.structure.get("total_value_usd")) == (False, total)
+    assert answer.structure.get("at_least") is (True if also else None)
+    assert not any(told in answer.notes for told in ("reports no", "under another contract"))
+
+
+@pytest.mark.parametrize(("token", "whole"), [("USDT", False), ("ETH", True)])
+async def test_a_token_listed_twice_is_in_doubt_where_it_is_asked_for(era: Era, token: str, whole: bool) -> None:
+    rows = [asset(1, tokenContractAddress=USDT, symbol="USDT", **worth(amount)) for amount in (100, 900)]
+    answer = await ask(era, {"1": rows}, token=token)
+    assert answer["complete"] is whole
+    assert ("twice with different balances (100 and 900)" in answer.notes) is not whole
+
+
+def worth(amount: int) -> dict[str, str]:
+    return {"balance": str(amount), "rawBalance": f"{amount}000000"}

@@ -302,6 +302,18 @@ async def test_of_a_coin_that_comes_twice_the_first_counts_and_the_other_is_told
         assert "twice, once under a contract, with different balances (3 and 4)" in answer.notes
 
 
+async def test_of_a_token_that_comes_twice_the_first_counts_and_the_other_is_told(era: Era) -> None:
+    rows = [
+        COIN | {"tokenContractAddress": USDT, "symbol": "USDT", "balance": told, "rawBalance": f"{told}000000"}
+        for told in ("100", "900")
+    ]
+    api = Upstream(lambda request: [{"tokenAssets": rows}])
+    async with connect(era, settings=custom_settings(), transport=api) as face:
+        answer = await face.answer(TOOL, address=STRANGER, tokens=["1:USDT"])
+        assert answer["tokens"][0]["balance"] == "100"
+        assert f"The API lists 1:{USDT} twice with different balances (100 and 900)" in answer.notes
+
+
 async def test_twenty_of_the_longest_rows_are_bounded(era: Era) -> None:
     rows = [
         {

@@ -24,7 +24,7 @@ from wallet_mcp.server.context import ToolContext
 from wallet_mcp.server.length import LONGEST, LONGEST_ASKED, fitted
 from wallet_mcp.server.output import NextCall, Part, WalletOutput, listed
 from wallet_mcp.server.resolve import find_wallet, wallet_chains
-from wallet_mcp.server.rows import VALUE_USD, note_doubts, symbols_shown
+from wallet_mcp.server.rows import VALUE_USD, note_doubts, note_listed_twice, note_no_entry, symbols_shown
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.token_filter import (
     TOKEN_RULE,
@@ -32,6 +32,7 @@ from wallet_mcp.server.token_filter import (
     apply_filter,
     find_token_chain,
     find_token_filter,
+    nameless,
     note_findings,
 )
 from wallet_mcp.server.tool import Tool
@@ -138,9 +139,11 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     read = [chain for chain in chains if chain.id not in collected.failures]
     # The shortest text of a float is what the caller wrote.
     minimum, holdings = Decimal(str(arguments.min_value_usd)), collected.holdings
+    doubled, unclear = collected.doubled, ""
     if token is not None:
         found = apply_filter(token, holdings)
         holdings, minimum = found.holdings, Decimal(0)
+        doubled, unclear = [same for same in doubled if token.matches(same[0])], nameless(token, found)
     portfolio = portfolio_of(
         holdings,
         [chain.id for chain in read],
@@ -149,11 +152,13 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         include_risk=arguments.include_risk_tokens or token is not None,
         include_unpriced=token is not None,
     )
-    partial = collected.is_partial
+    partial = bool(collected.is_partial or doubled or unclear)
+    note_no_entry(context, [chain for chain in read if chain.id in collected.absent])
+    note_listed_twice(context, doubled)
     if token is not None:
-        note_findings(context, token, found, portfolio, read, partial)
+        note_findings(context, token, found, portfolio, read, collected.is_partial)
     total_usd = portfolio.total_usd
-    if token is not None and token.is_unknown:
+    if (token is not None and token.is_unknown) or (unclear and not portfolio.listed):
         total_usd = None
     elif total_usd is None:
         lacking = "a known worth" if portfolio.unclear else "a price"
@@ -170,7 +175,9 @@ async def run(context: ToolContext, arguments: Input) -> Output:
     context.note_symbols(symbols_shown(told))
     if dominant is not None and dominant.holding.flags and dominant.holding not in page:
         context.note(f"The token of more than half is flagged {listed(dominant.holding.flags)}.")
-    context.note_chains(by_id[chain] for chain in (*collected.failures, *collected.incomplete))
+    context.note_chains(by_id[chain] for chain in (*collected.failures, *collected.incomplete, *_chains_of(doubled)))
+    # What leaves an unknown total in doubt, though all was read, does not limit what the total covers.
+    in_part = collected.is_partial or (partial and total_usd is not None)
     held_on = {holding.chain for holding in holdings if not holding.is_nothing}
     lists = {
         "nothing_priced_on": [chain for chain, value in portfolio.by_chain if value is None],
@@ -182,7 +189,7 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         "holdings_count": len(portfolio.listed),
         "unpriced": CountRow(count=portfolio.unpriced.count),
         "risk": RiskRow.model_validate(_group(portfolio.risk)),
-        "scope": _scope(portfolio, token.shown if token else "", partial),
+        "scope": _scope(portfolio, token.shown if token else "", in_part),
     } | {name: chains_named for name, chains_named in lists.items() if chains_named}
     if token is not None:
         fields["token"] = token.shown
@@ -200,7 +207,9 @@ async def run(context: ToolContext, arguments: Input) -> Output:
 
     def answer(shown: int) -> Output:
         following = arguments.offset + shown
-        reasons = _reasons(collected, by_id)
+        reasons = _reasons(collected, by_id, doubled)
+        if unclear:
+            reasons.append(unclear)
         if shown < len(rows):
             reasons.append(f"only {shown} of the {len(rows)} holdings asked for fit into one answer")
         if following < count:
@@ -266,7 +275,11 @@ def _scope(portfolio: Portfolio, token: str, partial: bool) -> str:
     return f"Total: {what} priced and not risk-flagged{extent}.{claim} Never: {_NEVER}."
 
 
-def _reasons(collected: Collected, by_id: Mapping[str, Chain]) -> list[str]:
+def _chains_of(doubled: Sequence[Sequence[Holding]]) -> list[str]:
+    return list(dict.fromkeys(same[0].chain for same in doubled))
+
+
+def _reasons(collected: Collected, by_id: Mapping[str, Chain], doubled: Sequence[Sequence[Holding]]) -> list[str]:
     """Why what was read is not all that there is."""
     reasons = [
         f"{by_id[chain].name} ({chain}) could not be read (error {error.code})"
@@ -276,6 +289,10 @@ def _reasons(collected: Collected, by_id: Mapping[str, Chain]) -> list[str]:
     reasons += [
         f"the API refused a further page of {by_id[chain].name} ({chain}), so more may be held there"
         for chain in collected.refused
+    ]
+    reasons += [
+        f"the API lists tokens of {by_id[chain].name} ({chain}) twice with different balances"
+        for chain in _chains_of(doubled)
     ]
     if collected.capped:
         names = listed([f"{by_id[chain].name} ({chain})" for chain in collected.capped])

@@ -26,7 +26,9 @@ from wallet_mcp.server.rows import (
     TokenRow,
     coin_spellings,
     holding_of,
+    listed_twice,
     note_coin_twice,
+    note_listed_twice,
     note_shown,
     token_fields,
     with_one_coin,
@@ -148,6 +150,7 @@ def _found(
     for chain, rows in by_chain.items():
         found = [holding_of(row, chain) for row in rows]
         note_coin_twice(context, chain, coin_spellings(rows, found))
+        note_listed_twice(context, listed_twice(found))
         dropped += sum(not holding.contract for holding in found)
         # Of a coin that comes twice one counts, the same in every tool.
         for holding in with_one_coin(found):

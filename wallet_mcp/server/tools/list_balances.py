@@ -18,6 +18,7 @@ from wallet_mcp.server.rows import (
     coin_spellings,
     holding_of,
     note_coin_twice,
+    note_no_entry,
     note_shown,
     token_fields,
     with_one_coin,
@@ -25,6 +26,7 @@ from wallet_mcp.server.rows import (
 from wallet_mcp.server.text import closing, table
 from wallet_mcp.server.tool import Tool
 from wallet_mcp.wallet.holdings import visible
+from wallet_mcp.wallet_api.endpoints import NoBalancePage
 
 NAME = "wallet_list_balances"
 
@@ -55,8 +57,8 @@ class Output(WalletOutput):
     honeypot_checked: bool
 
 
-_SHORTER = (96, 72, 48, 36, 24, 12, 6, 4, 3, 2, 1)
-"""Sizes of a shortened page: each leaves many smaller ones for a later page whose rows are longer still."""
+_SHORTER = (96, 80, 72, 60, 50, 48, 40, 36, 30, 25, 24, 20, 12, 10, 6, 5, 4, 3, 2, 1)
+"""Sizes of a shortened page: wherever it begins, and each leaves smaller ones for a later page of longer rows."""
 
 
 async def run(context: ToolContext, arguments: Input) -> Output:
@@ -69,6 +71,8 @@ async def run(context: ToolContext, arguments: Input) -> Output:
         address.text, chain.id, page=arguments.page, page_size=arguments.page_size, deadline=context.deadline
     )
     context.provenance.take(answer)
+    if arguments.page == 1 and isinstance(answer.data, NoBalancePage):
+        note_no_entry(context, [chain])
     rows = answer.data.token_assets
     holdings = [holding_of(row, chain) for row in rows]
     note_coin_twice(context, chain, coin_spellings(rows, holdings))
