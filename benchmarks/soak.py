@@ -41,6 +41,7 @@ from tests.support.virtual_time import VirtualTimeLoop
 from wallet_mcp.sandbox.app import SANDBOX_API_KEY, SANDBOX_SECRET_KEY, Fault, Sandbox, SandboxOptions
 from wallet_mcp.sandbox.world import World
 from wallet_mcp.server.app import build_server
+from wallet_mcp.wallet_api.cache import AnswerCache
 
 CLIENTS: Final = 20
 ROUNDS: Final = 10
@@ -208,6 +209,13 @@ async def ask(client: Client, question: Question, tally: Tally, grace_s: float) 
     tally.take(question, result, asyncio.get_running_loop().time() - started, grace_s)
 
 
+def forget_answers() -> None:
+    """Drop what is kept for a day, such as final transactions: bounded by bytes, and of another size each round."""
+    for each in gc.get_objects():
+        if isinstance(each, AnswerCache):
+            each.forget()
+
+
 async def on_virtual_time(calls: int, seed: int, stop_at: float) -> Tally:
     """Part one: the sandbox in process, every fault in its full length."""
     tally, rng = Tally(), random.Random(seed)
@@ -241,6 +249,7 @@ async def on_virtual_time(calls: int, seed: int, stop_at: float) -> Tally:
             await asyncio.sleep(700)
             tally.struck.update(seen.fault for seen in sandbox.requests if seen.fault)
             sandbox.requests.clear()
+            forget_answers()
             gc.collect()
             give_back()
             tally.memory.append((sys.getallocatedblocks(), rss_kib()))

@@ -56,6 +56,16 @@ async def test_entry_is_fresh_for_its_lifetime_and_stays_for_the_stale_allowance
     assert cache.get("key") is None
 
 
+async def test_a_cache_that_has_forgotten_keeps_again() -> None:
+    cache = AnswerCache[str](100, 600)
+    cache.put("key", entry("a"))
+    cache.forget()
+    assert cache.get("key") is None
+    cache.put("key", entry("b"))
+    kept = cache.get("key")
+    assert kept is not None and kept.value == "b"
+
+
 @pytest.mark.parametrize(
     ("loop_s", "wall_s", "age_s"), [(5, 5, 5), (5, 500, 500), (5, -500, 5), (0, 0, 0), (0, -1, 0)]
 )

@@ -17,7 +17,6 @@ from decimal import (
     InvalidOperation,
     Overflow,
 )
-from functools import lru_cache
 from typing import Final
 
 MAX_DIGITS: Final = 120
@@ -60,8 +59,6 @@ def parse_amount(text: object) -> Decimal | None:
     return _bounded(value)
 
 
-# The prices of a wallet are asked for again with each page of it; what is refused is never kept.
-@lru_cache(4096)
 def _parsed(stripped: str) -> Decimal:
     if len(stripped) > 2 * MAX_DIGITS or not _NUMBER.fullmatch(stripped):
         raise BadNumber("not a plain decimal number")

@@ -70,6 +70,10 @@ class AnswerCache(Generic[T]):
         if entry.size <= self._max_bytes and entry.lifetime_s > 0:
             self._store[key] = entry
 
+    def forget(self) -> None:
+        """Drop every entry."""
+        self._store = None
+
 
 class _Flight(Generic[T]):
     def __init__(self, task: asyncio.Task[T], deadline: float) -> None:
